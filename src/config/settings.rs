@@ -1,0 +1,261 @@
+//! Settings: what the program runs on, validated. [`super::file`] holds what people write.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::frame::Polygon;
+
+/// Everything that one run of the program needs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The `<device>` part of every topic.
+    pub device: Name,
+    /// Log format.
+    pub log: LogFormat,
+    /// Which model scores the tiles.
+    pub model: ModelSettings,
+    /// The broker; `None` publishes nothing.
+    pub mqtt: Option<MqttSettings>,
+    /// Where the web page listens; `None` serves none.
+    pub web: Option<SocketAddr>,
+    /// Where events are kept.
+    pub store: StoreSettings,
+    /// At least one camera, names unique.
+    pub cameras: Vec<CameraSettings>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A name that can stand in an MQTT topic: 1 to 64 of `A–Z a–z 0–9 _ -`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(String);
+
+impl Name {
+    /// `None` if a character may not stand in a name or the length is not 1 to 64.
+    pub fn new(text: &str) -> Option<Self> {
+        let valid =
+            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        valid.then(|| Self(text.to_owned()))
+    }
+
+    /// A name made of a phrase: "a blue bicycle" becomes `blue_bicycle`. `None` if nothing is left.
+    pub fn from_phrase(phrase: &str) -> Option<Self> {
+        let lower = phrase.to_lowercase();
+        let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+        let words = match words.as_slice() {
+            ["a" | "an" | "the", rest @ ..] if !rest.is_empty() => rest,
+            all => all,
+        };
+        let joined: String = words.join("_").chars().take(64).collect();
+        Self::new(&joined)
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Text that never shows in a log, an error or a dump.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The hidden text, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Which model, and how much of the machine it may use.
+#[derive(Clone, Debug)]
+pub struct ModelSettings {
+    /// A model folder with a `manifest.toml`; `None` is the embedded demo model.
+    pub path: Option<PathBuf>,
+    /// Threads that encode tiles, at least 1.
+    pub threads: usize,
+}
+
+/// How to reach the broker.
+#[derive(Clone, Debug)]
+pub struct MqttSettings {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// First part of every topic, without slashes at its ends.
+    pub base: String,
+    /// User name, if the broker wants one.
+    pub user: Option<String>,
+    /// Password, from a file or the environment.
+    pub password: Option<Secret>,
+    /// TLS; `None` for `mqtt://`.
+    pub tls: Option<TlsSettings>,
+    /// Keep-alive interval.
+    pub keep_alive: Duration,
+}
+
+/// TLS towards the broker.
+#[derive(Clone, Debug, Default)]
+pub struct TlsSettings {
+    /// PEM file of the authority to trust; `None` trusts the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM files of the client's certificate and key.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// Where events wait for the broker.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// SQLite file; `None` keeps events in memory only.
+    pub path: Option<PathBuf>,
+    /// Events older than this are expired, and counted.
+    pub max_age: Duration,
+    /// When more events than this wait, the oldest expire, and are counted.
+    pub max_events: usize,
+}
+
+/// One camera: where its pictures come from, and what to look out for.
+#[derive(Clone, Debug)]
+pub struct CameraSettings {
+    /// The `<camera>` part of its topics.
+    pub name: Name,
+    /// Where pictures come from.
+    pub source: Source,
+    /// Analysis rate, frames per second, 0.01..=60.
+    pub fps: f64,
+    /// Clockwise rotation of the picture.
+    pub rotation: Rotation,
+    /// Analysis size in pixels after rotation, `(width, height)`.
+    pub size: (u32, u32),
+    /// How the frame is cut into tiles.
+    pub grid: GridSettings,
+    /// Parts of the picture that are never looked at.
+    pub masks: Vec<Polygon>,
+    /// Named parts of the picture, told with each event.
+    pub zones: Vec<Zone>,
+    /// What to look out for; at least one.
+    pub prompts: Vec<PromptSettings>,
+    /// Background phrases shared by all prompts.
+    pub negatives: Vec<String>,
+    /// When detections become events.
+    pub events: EventSettings,
+}
+
+/// Where a camera's pictures come from. Credentials in a URI are never shown: `Display` is redacted.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `rtsp://` or `rtsps://`, with credentials as given.
+    Rtsp(url::Url),
+    /// `http://` or `https://`: MJPEG or a file.
+    Http(url::Url),
+    /// `file:///path`, played once or in a loop.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Start again at the end.
+        repeat: bool,
+    },
+    /// `v4l2:///dev/video0`.
+    V4l2(PathBuf),
+    /// `libcamera://` (first camera) or `libcamera://NAME`.
+    Libcamera(Option<String>),
+    /// `nvargus://0`: a Jetson's CSI camera.
+    Nvargus(u32),
+    /// `test://smpte`: GStreamer's test picture of that name.
+    Test(String),
+    /// `demo://street`: the embedded clip, in a loop unless told otherwise.
+    Demo {
+        /// Start again at the end.
+        repeat: bool,
+    },
+    /// A gst-launch description of the source part, up to raw video.
+    Pipeline(String),
+}
+
+/// Clockwise rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// As it comes.
+    None,
+    /// A quarter turn clockwise.
+    Quarter,
+    /// Upside down.
+    Half,
+    /// A quarter turn counter-clockwise.
+    ThreeQuarters,
+}
+
+/// How a frame is cut into square tiles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GridSettings {
+    /// Tile sides as fractions of the frame's shorter side, largest first, each 0.05..=1.
+    pub levels: Vec<f32>,
+    /// Share of a tile's side that its neighbour overlaps, 0..0.9.
+    pub overlap: f32,
+    /// Context added around each tile, as a share of its side on each edge, 0..0.5.
+    pub context: f32,
+}
+
+/// A named polygon.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// Told in events.
+    pub name: Name,
+    /// Its outline.
+    pub polygon: Polygon,
+}
+
+/// One described thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PromptSettings {
+    /// The `<prompt>` part of its topics.
+    pub name: Name,
+    /// Ways to say it, at least one; averaged.
+    pub phrases: Vec<String>,
+    /// What it is not.
+    pub negatives: Vec<String>,
+    /// Probability from which a tile counts, 0..1 exclusive.
+    pub threshold: f32,
+    /// If not empty, only detections centred in one of these zones count.
+    pub zones: Vec<Name>,
+}
+
+/// When detections become events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventSettings {
+    /// Detections before a track is announced, at least 1.
+    pub min_hits: u32,
+    /// A track goes on while its score stays above `threshold * hysteresis`, 0..=1.
+    pub hysteresis: f32,
+    /// Unseen for this long, a thing has gone.
+    pub gone_after: Duration,
+    /// At most one update of an event in this time.
+    pub update_every: Duration,
+}

@@ -1,0 +1,33 @@
+//! *Tell a camera, in words, what to look out for.*
+//!
+//! # The data's way
+//!
+//! ```text
+//! camera ─ GStreamer ─▶ Frame ─▶ Tiles ─▶ Embeddings ─▶ Scores ─▶ Detections ─▶ Tracks ─▶ Events ─▶ MQTT · web · store
+//!          capture/            regions/   clip/         prompts/   detect/        track/             mqtt/  web/  store/
+//! ```
+//!
+//! Each station is a plain function or a small struct of the one before. Only the two ends do input or output; the
+//! stations between hold no clock, no thread, no wire type and no GStreamer.
+//!
+//! # Where to start reading
+//!
+//! [`pipeline`] is the line above as code; [`app`] is the composition root, the only file that names every adapter.
+//! [`config`] turns a file as written into [`config::settings::Settings`], reporting every fault at once.
+//!
+//! # Direction
+//!
+//! `main → cli → app → {capture, mqtt, web, store} → pipeline → {track, detect, prompts, regions, clip} → frame`.
+//! `tests/tidy.rs` refuses a `use` that goes up.
+
+pub mod capture;
+pub mod clip;
+pub mod config;
+pub mod detect;
+pub mod frame;
+pub mod mqtt;
+pub mod prompts;
+pub mod regions;
+pub mod shutdown;
+pub mod store;
+pub mod track;

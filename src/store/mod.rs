@@ -1,0 +1,1 @@
+//! The store: events that wait for the broker.
