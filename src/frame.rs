@@ -91,6 +91,19 @@ impl UnitBox {
     }
 }
 
+/// A window of a frame in whole pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PixelRect {
+    /// Left edge.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Width, at least 1.
+    pub width: u32,
+    /// Height, at least 1.
+    pub height: u32,
+}
+
 /// A simple polygon in fractions of the frame, of at least three points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Polygon(Vec<(f32, f32)>);

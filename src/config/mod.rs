@@ -1,4 +1,9 @@
 //! Configuration: the file as people write it, and the settings that the program runs on.
 
+pub mod camera;
+pub mod file;
 pub mod settings;
 mod source;
+pub mod table;
+
+pub use file::{ConfigError, load, parse};

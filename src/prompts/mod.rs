@@ -1,1 +1,6 @@
-//! prompts
+//! Prompts: phrases become embeddings once, and tiles are scored against them.
+
+pub mod bank;
+pub mod phrase;
+
+pub use bank::{PromptBank, Score};

@@ -1,0 +1,252 @@
+//! One `[[camera]]` as written, read into [`CameraSettings`].
+
+use std::time::Duration;
+
+use super::file::name;
+use super::settings::{CameraSettings, EventSettings, GridSettings, Name, PromptSettings, Rotation, Source, Zone};
+use super::table::{Faults, Table, point, points};
+use crate::frame::Polygon;
+
+/// Longest phrase in characters; CLIP reads at most 77 tokens, and says so itself when fewer fit.
+const LONGEST_PHRASE: usize = 300;
+
+pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSettings> {
+    let name = match table.text("name") {
+        Some(text) => name(&table, "name", &text),
+        None => {
+            table.fault("name", "is missing; it stands in this camera's topics");
+            None
+        }
+    };
+    let source = source(&mut table);
+    let fps = table.number("fps", 2.0, 0.01, 60.0);
+    let rotation = match table.whole("rotation", 0, 0, 359) {
+        0 => Rotation::None,
+        90 => Rotation::Quarter,
+        180 => Rotation::Half,
+        270 => Rotation::ThreeQuarters,
+        other => {
+            table.fault("rotation", format!("is {other}, should be 0, 90, 180 or 270"));
+            Rotation::None
+        }
+    };
+    let size = (table.whole("width", 640, 64, 4096) as u32, table.whole("height", 360, 64, 4096) as u32);
+    let negatives = match table.texts("negatives") {
+        Some(texts) => checked_phrases(&table, "negatives", texts),
+        None => default_negatives(),
+    };
+    let path = table.at("masks");
+    let masks = table.list("masks").into_iter().enumerate();
+    let masks: Vec<Polygon> =
+        masks.filter_map(|(index, value)| polygon(faults, format!("{path}[{index}]"), points(value))).collect();
+    let grid = table.table("grid").map_or_else(GridSettings::default, grid);
+    let events = table.table("events").map_or_else(EventSettings::default, events);
+    let zones: Vec<Zone> = table.tables("zone").into_iter().filter_map(|zone| self::zone(zone, faults)).collect();
+    for (index, zone) in zones.iter().enumerate() {
+        if zones[..index].iter().any(|other| other.name == zone.name) {
+            table.fault(&format!("zone[{index}].name"), format!("{:?} names two zones", zone.name.as_str()));
+        }
+    }
+    let prompts = table.tables("prompt");
+    if prompts.is_empty() {
+        table.fault("prompt", "nothing to look out for; add [[camera.prompt]] with phrases = [\"…\"]");
+    }
+    let prompts: Vec<PromptSettings> = prompts.into_iter().filter_map(|table| prompt(table, &zones)).collect();
+    for (index, prompt) in prompts.iter().enumerate() {
+        if prompts[..index].iter().any(|other| other.name == prompt.name) {
+            table.fault(&format!("prompt[{index}].name"), format!("{:?} names two prompts", prompt.name.as_str()));
+        }
+    }
+    table.finish();
+    Some(CameraSettings {
+        name: name?,
+        source: source?,
+        fps,
+        rotation,
+        size,
+        grid,
+        masks,
+        zones,
+        prompts,
+        negatives,
+        events,
+    })
+}
+
+fn source(table: &mut Table<'_>) -> Option<Source> {
+    let repeat = table.has("loop").then(|| table.truth("loop", false));
+    let uri = table.text("source");
+    let pipeline = table.text("pipeline");
+    match (uri, pipeline) {
+        (Some(_), Some(_)) => {
+            table.fault("pipeline", "replaces the source; set one of the two");
+            None
+        }
+        (None, Some(description)) => Some(Source::Pipeline(description)),
+        (Some(uri), None) => Source::parse(&uri, repeat).map_err(|problem| table.fault("source", problem)).ok(),
+        (None, None) => {
+            table.fault("source", "is missing, such as \"rtsp://…\", \"v4l2:///dev/video0\" or \"demo://street\"");
+            None
+        }
+    }
+}
+
+fn polygon(faults: &Faults, key: String, points: Option<Vec<(f32, f32)>>) -> Option<Polygon> {
+    let Some(points) = points else {
+        faults.add(key, "should be a list of points: [[x, y], …]");
+        return None;
+    };
+    let count = points.len();
+    let polygon = Polygon::new(points);
+    if polygon.is_none() {
+        let found = if count < 3 { format!("has {count} points") } else { "has a point outside 0..1".to_owned() };
+        faults.add(key, format!("{found}, should have at least 3 points [x, y], each from 0 to 1"));
+    }
+    polygon
+}
+
+fn zone(mut table: Table<'_>, faults: &Faults) -> Option<Zone> {
+    let label = table.text("name");
+    if label.is_none() {
+        table.fault("name", "is missing");
+    }
+    let name = label.and_then(|text| name(&table, "name", &text));
+    let key = table.at("points");
+    let corners: Option<Vec<_>> = table.list("points").into_iter().map(point).collect();
+    let polygon = polygon(faults, key, corners);
+    table.finish();
+    Some(Zone { name: name?, polygon: polygon? })
+}
+
+fn grid(mut table: Table<'_>) -> GridSettings {
+    let standard = GridSettings::default();
+    let levels = table.numbers("levels", 0.05, 1.0).map(|levels| levels.into_iter().map(|l| l as f32).collect());
+    let grid = GridSettings {
+        levels: levels.unwrap_or(standard.levels),
+        overlap: table.number("overlap", standard.overlap.into(), 0.0, 0.9) as f32,
+        context: table.number("context", standard.context.into(), 0.0, 0.5) as f32,
+    };
+    table.finish();
+    grid
+}
+
+fn events(mut table: Table<'_>) -> EventSettings {
+    let standard = EventSettings::default();
+    let events = EventSettings {
+        min_hits: table.whole("min_hits", standard.min_hits.into(), 1, 1000) as u32,
+        hysteresis: table.number("hysteresis", standard.hysteresis.into(), 0.0, 1.0) as f32,
+        gone_after: seconds(table.number("gone_after_s", standard.gone_after.as_secs_f64(), 0.1, 86_400.0)),
+        update_every: seconds(table.number("update_every_s", standard.update_every.as_secs_f64(), 0.1, 86_400.0)),
+    };
+    table.finish();
+    events
+}
+
+fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSettings> {
+    let phrases = table.texts("phrases").unwrap_or_default();
+    if phrases.is_empty() {
+        table.fault("phrases", "is missing or empty, such as [\"a blue bicycle\"]");
+    }
+    let phrases = checked_phrases(&table, "phrases", phrases);
+    let negatives = table.texts("negatives").unwrap_or_default();
+    let negatives = checked_phrases(&table, "negatives", negatives);
+    let name = match table.text("name") {
+        Some(text) => name(&table, "name", &text),
+        None => phrases.first().and_then(|phrase| {
+            let name = Name::from_phrase(phrase);
+            if name.is_none() {
+                table.fault("name", format!("no name can be made of {phrase:?}; set one"));
+            }
+            name
+        }),
+    };
+    let threshold = table.number("threshold", PromptSettings::DEFAULT_THRESHOLD.into(), 0.01, 0.99) as f32;
+    let wanted = table.texts("zones").unwrap_or_default();
+    let mut found = Vec::new();
+    for zone in wanted {
+        match zones.iter().find(|z| z.name.as_str() == zone) {
+            Some(zone) => found.push(zone.name.clone()),
+            None => {
+                let known: Vec<&str> = zones.iter().map(|z| z.name.as_str()).collect();
+                table.fault("zones", format!("there is no zone {zone:?}; zones here: {}", known.join(", ")));
+            }
+        }
+    }
+    table.finish();
+    if phrases.is_empty() {
+        return None;
+    }
+    Some(PromptSettings { name: name?, phrases, negatives, threshold, zones: found })
+}
+
+fn checked_phrases(table: &Table<'_>, key: &str, phrases: Vec<String>) -> Vec<String> {
+    let check = |(index, phrase): (usize, String)| {
+        let key = format!("{key}[{index}]");
+        let length = phrase.chars().count();
+        if phrase.trim().is_empty() {
+            table.fault(&key, "is empty, should describe something, such as \"a blue bicycle\"");
+        } else if length > LONGEST_PHRASE {
+            let words = phrase.split_whitespace().count();
+            table.fault(&key, format!("has {length} characters ({words} words), at most {LONGEST_PHRASE} are read"));
+        } else if phrase.chars().any(char::is_control) {
+            table.fault(&key, "holds control characters");
+        } else {
+            return Some(phrase);
+        }
+        None
+    };
+    phrases.into_iter().enumerate().filter_map(check).collect()
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+/// What most cameras see when nothing is there, and what else is often there.
+pub fn default_negatives() -> Vec<String> {
+    const NEGATIVES: &[&str] = &[
+        "an empty street",
+        "a road",
+        "a building",
+        "a wall",
+        "the sky",
+        "trees",
+        "grass",
+        "a fence",
+        "background",
+        "nothing",
+        "a person",
+        "a cyclist",
+        "a bicycle",
+        "a motorcycle",
+        "a car",
+        "a van",
+        "a bus",
+        "a truck",
+        "a dog",
+        "a cat",
+        "a bird",
+        "a traffic light",
+        "a traffic sign",
+        "a bench",
+        "a trash can",
+    ];
+    NEGATIVES.iter().map(|phrase| (*phrase).to_owned()).collect()
+}
+
+impl PromptSettings {
+    /// Where a prompt that sets no threshold starts.
+    pub const DEFAULT_THRESHOLD: f32 = 0.6;
+}
+
+impl Default for GridSettings {
+    fn default() -> Self {
+        Self { levels: vec![1.0, 0.5, 0.3], overlap: 0.5, context: 0.1 }
+    }
+}
+
+impl Default for EventSettings {
+    fn default() -> Self {
+        Self { min_hits: 2, hysteresis: 0.7, gone_after: Duration::from_secs(3), update_every: Duration::from_secs(1) }
+    }
+}

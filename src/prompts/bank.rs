@@ -1,0 +1,193 @@
+//! The prompt bank: every prompt's embedding beside those of what it must be told apart from.
+
+use super::phrase::{colourless, in_templates, other_colours, overlaps};
+use crate::clip::Embedding;
+use crate::config::settings::PromptSettings;
+
+/// Two phrases nearer than this mean the same; a negative that near to its prompt would argue against the prompt itself.
+const SAME_MEANING: f32 = 0.95;
+
+/// How one tile answers to one prompt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Probability of the prompt against everything that it is told apart from, 0..1.
+    pub probability: f32,
+    /// Cosine to the prompt less cosine to the nearest contender.
+    pub margin: f32,
+    /// Which contender came nearest: an index into [`Entry::contenders`].
+    pub runner_up: usize,
+}
+
+/// One prompt with its embedding.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// As the settings say.
+    pub prompt: PromptSettings,
+    embedding: Embedding,
+    contenders: Vec<(String, Embedding)>,
+}
+
+impl Entry {
+    /// The phrases that it is told apart from, of at least one.
+    pub fn contenders(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.contenders.iter().map(|(phrase, _)| phrase.as_str())
+    }
+}
+
+/// All prompts of a camera.
+#[derive(Clone, Debug)]
+pub struct PromptBank {
+    entries: Vec<Entry>,
+    logit_scale: f32,
+}
+
+impl PromptBank {
+    /// Embeds all phrases with `encode` (a phrase to its embedding), each in every template. A template that `encode`
+    /// refuses (it can grow too long for the model) is left out, so long as the bare phrase is taken.
+    ///
+    /// A prompt's contenders are its own negatives, itself in other colours, the other prompts and the shared
+    /// `negatives`, less those that say the same as the prompt.
+    ///
+    /// # Errors
+    /// What `encode` says of a bare phrase, with the phrase's prompt.
+    pub fn new<E>(
+        prompts: &[PromptSettings],
+        negatives: &[String],
+        logit_scale: f32,
+        mut encode: impl FnMut(&str) -> Result<Embedding, E>,
+    ) -> Result<Self, (String, E)> {
+        let mut ensemble = |owner: &str, phrase: &str| -> Result<Embedding, (String, E)> {
+            let bare = encode(phrase.trim()).map_err(|e| (owner.to_owned(), e))?;
+            let rest = in_templates(phrase).skip(1).filter_map(|templated| encode(&templated).ok());
+            let all: Vec<Embedding> = std::iter::once(bare.clone()).chain(rest).collect();
+            Ok(Embedding::mean(&all).unwrap_or(bare))
+        };
+        let mut embedded = Vec::new();
+        for prompt in prompts {
+            let owner = prompt.name.as_str();
+            let mut phrases = Vec::new();
+            for phrase in &prompt.phrases {
+                phrases.push(ensemble(owner, phrase)?);
+            }
+            let own = Embedding::mean(&phrases).unwrap_or_else(|| phrases[0].clone());
+            embedded.push(own);
+        }
+        let mut shared = Vec::new();
+        for phrase in negatives {
+            shared.push((phrase.clone(), ensemble("negatives", phrase)?));
+        }
+        let mut entries = Vec::new();
+        for (index, prompt) in prompts.iter().enumerate() {
+            let owner = prompt.name.as_str();
+            let mut alike = vec![embedded[index].clone()];
+            let mut contenders = Vec::new();
+            for phrase in &prompt.phrases {
+                if let Some(colourless) = colourless(phrase) {
+                    alike.push(ensemble(owner, &colourless)?);
+                }
+                for other in other_colours(phrase) {
+                    let embedding = ensemble(owner, &other)?;
+                    contenders.push((other, embedding));
+                }
+            }
+            let others = prompts.iter().zip(&embedded).enumerate().filter(|(other, _)| *other != index);
+            let others = others.map(|(_, (other, embedding))| (other.phrases[0].clone(), embedding.clone()));
+            let same = |(phrase, embedding): &(String, Embedding)| {
+                prompt.phrases.iter().any(|own| overlaps(own, phrase))
+                    || alike.iter().any(|own| own.cosine(embedding) > SAME_MEANING)
+            };
+            contenders.extend(others.chain(shared.iter().cloned()).filter(|contender| !same(contender)));
+            for phrase in &prompt.negatives {
+                contenders.push((phrase.clone(), ensemble(owner, phrase)?));
+            }
+            if contenders.is_empty() {
+                // A softmax over the prompt alone would be 1 everywhere.
+                contenders.push(("nothing".to_owned(), ensemble(owner, "nothing")?));
+            }
+            entries.push(Entry { prompt: prompt.clone(), embedding: embedded[index].clone(), contenders });
+        }
+        Ok(Self { entries, logit_scale })
+    }
+
+    /// The prompts, in the order of the settings.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// How a tile answers to each prompt, in the order of [`Self::entries`].
+    pub fn score(&self, tile: &Embedding) -> Vec<Score> {
+        self.entries.iter().map(|entry| self.score_one(entry, tile)).collect()
+    }
+
+    fn score_one(&self, entry: &Entry, tile: &Embedding) -> Score {
+        let own = tile.cosine(&entry.embedding);
+        let (mut runner_up, mut nearest, mut rest) = (0, f32::NEG_INFINITY, 0.0);
+        for (index, (_, contender)) in entry.contenders.iter().enumerate() {
+            let cosine = tile.cosine(contender);
+            rest += (self.logit_scale * (cosine - own)).exp();
+            if cosine > nearest {
+                (runner_up, nearest) = (index, cosine);
+            }
+        }
+        Score { probability: 1.0 / (1.0 + rest), margin: own - nearest, runner_up }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+    use crate::config::settings::Name;
+
+    fn prompt(phrase: &str) -> PromptSettings {
+        PromptSettings {
+            name: Name::from_phrase(phrase).expect("a name"),
+            phrases: vec![phrase.to_owned()],
+            negatives: Vec::new(),
+            threshold: 0.5,
+            zones: Vec::new(),
+        }
+    }
+
+    /// A toy text tower: one axis for each word it knows.
+    fn encode(phrase: &str) -> Result<Embedding, Infallible> {
+        const WORDS: &[&str] = &["blue", "red", "bicycle", "car", "street"];
+        let mut values = vec![0.01; WORDS.len()];
+        for (axis, word) in WORDS.iter().enumerate() {
+            values[axis] += if phrase.contains(word) { 1.0 } else { 0.0 };
+        }
+        Ok(Embedding::new(values).expect("not zero"))
+    }
+
+    fn bank(phrases: &[&str], negatives: &[&str]) -> PromptBank {
+        let prompts: Vec<_> = phrases.iter().map(|p| prompt(p)).collect();
+        let negatives: Vec<_> = negatives.iter().map(|n| (*n).to_owned()).collect();
+        PromptBank::new(&prompts, &negatives, 50.0, encode).expect("the toy takes every phrase")
+    }
+
+    #[test]
+    fn colour_and_noun_both_count() {
+        let bank = bank(&["a blue bicycle"], &["an empty street", "a car"]);
+        let probability = |text: &str| bank.score(&encode(text).expect("takes all"))[0].probability;
+        assert!(probability("blue bicycle") > 0.9);
+        for other in ["red bicycle", "blue car", "street"] {
+            assert!(probability(other) < 0.5, "{other}: {}", probability(other));
+        }
+    }
+
+    #[test]
+    fn a_negative_that_says_the_same_is_left_out() {
+        let bank = bank(&["a red car"], &["a car", "an empty street"]);
+        let contenders: Vec<&str> = bank.entries()[0].contenders().collect();
+        assert!(!contenders.contains(&"a car") && contenders.contains(&"an empty street"));
+    }
+
+    #[test]
+    fn prompts_compete_with_each_other() {
+        let bank = bank(&["a bicycle", "a car"], &[]);
+        let scores = bank.score(&encode("car").expect("takes all"));
+        assert!(scores[0].probability < 0.1 && scores[1].probability > 0.9);
+        assert_eq!(bank.entries()[0].contenders().nth(scores[0].runner_up), Some("a car"));
+    }
+}

@@ -1,0 +1,85 @@
+//! A phrase: how it is put into templates, and what it must be told apart from.
+
+/// What a phrase is put into; the embeddings are averaged (CLIP, section 3.1.4). The first is the phrase itself.
+pub const TEMPLATES: &[&str] =
+    &["{}", "a photo of {}", "a picture of {}", "a blurry photo of {}", "a close-up of {}", "{} on the street"];
+
+/// The eleven basic colour terms (Berlin and Kay, 1969).
+const COLOURS: &[&str] =
+    &["black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"];
+
+/// Words that tell nothing about what is meant.
+const STOP_WORDS: &[&str] = &["a", "an", "the", "in", "on", "of", "with", "is", "that", "there", "one", "some"];
+
+fn is_colour(word: &str) -> bool {
+    COLOURS.contains(&word) || word == "gray"
+}
+
+fn words(phrase: &str) -> Vec<String> {
+    let lower = phrase.to_lowercase();
+    lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The phrase in every template.
+pub fn in_templates(phrase: &str) -> impl Iterator<Item = String> {
+    TEMPLATES.iter().map(move |template| template.replace("{}", phrase.trim()))
+}
+
+/// The same phrase in each other colour: what "a blue bicycle" must not be taken for. Empty unless exactly one colour
+/// is named: with two, a swap could say the same thing.
+pub fn other_colours(phrase: &str) -> Vec<String> {
+    let all = words(phrase);
+    let named: Vec<&String> = all.iter().filter(|word| is_colour(word)).collect();
+    let [named] = named.as_slice() else { return Vec::new() };
+    let same = |colour: &str| colour == named.as_str() || (colour == "grey" && named.as_str() == "gray");
+    let swap = |colour: &str| replace_word(phrase, named, colour);
+    COLOURS.iter().filter(|colour| !same(colour)).map(|colour| swap(colour)).collect()
+}
+
+/// The phrase without its colour: "a blue bicycle" becomes "a bicycle". `None` if it names none or nothing is left.
+pub fn colourless(phrase: &str) -> Option<String> {
+    let all = words(phrase);
+    let kept: Vec<&str> = all.iter().map(String::as_str).filter(|word| !is_colour(word)).collect();
+    (kept.len() < all.len() && kept.iter().any(|word| !STOP_WORDS.contains(word))).then(|| kept.join(" "))
+}
+
+/// Whether one phrase says all that the other says, in the same words: "a car" and "a red car".
+pub fn overlaps(a: &str, b: &str) -> bool {
+    let content = |phrase: &str| -> Vec<String> {
+        words(phrase).into_iter().filter(|word| !STOP_WORDS.contains(&word.as_str())).collect()
+    };
+    let (a, b) = (content(a), content(b));
+    let within = |few: &[String], many: &[String]| !few.is_empty() && few.iter().all(|word| many.contains(word));
+    within(&a, &b) || within(&b, &a)
+}
+
+fn replace_word(phrase: &str, word: &str, by: &str) -> String {
+    phrase.split(' ').map(|w| if w.eq_ignore_ascii_case(word) { by } else { w }).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_swapped_only_when_one_is_named() {
+        let swapped = other_colours("a blue bicycle");
+        assert_eq!(swapped.len(), 10);
+        assert!(swapped.contains(&"a red bicycle".to_owned()) && !swapped.contains(&"a blue bicycle".to_owned()));
+        assert_eq!(other_colours("a Gray cat").len(), 10);
+        assert!(other_colours("a red and white bus").is_empty() && other_colours("a dog").is_empty());
+    }
+
+    #[test]
+    fn colourless_keeps_the_noun() {
+        assert_eq!(colourless("a blue bicycle").as_deref(), Some("a bicycle"));
+        assert_eq!(colourless("a dog"), None);
+        assert_eq!(colourless("red"), None);
+    }
+
+    #[test]
+    fn overlap_is_one_within_the_other() {
+        assert!(overlaps("a car", "a red car") && overlaps("a red car", "the car"));
+        assert!(!overlaps("a red car", "a blue car") && !overlaps("a bus", "a car"));
+    }
+}
