@@ -26,6 +26,7 @@ pub mod config;
 pub mod detect;
 pub mod frame;
 pub mod mqtt;
+pub mod pipeline;
 pub mod prompts;
 pub mod regions;
 pub mod shutdown;

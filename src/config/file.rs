@@ -44,6 +44,17 @@ pub fn load(path: Option<&Path>) -> Result<Settings, ConfigError> {
     parse(text.as_deref().unwrap_or_default(), &origin, &folder, true)
 }
 
+/// The annotated default configuration, as it is in the repository.
+pub const DEFAULT: &str = include_str!("../../config/lookout.toml");
+
+/// Reads the annotated default and the environment.
+///
+/// # Errors
+/// [`ConfigError`], when the environment holds faults.
+pub fn default() -> Result<Settings, ConfigError> {
+    parse(DEFAULT, "the default configuration", Path::new(""), true)
+}
+
 /// Reads a configuration text; relative paths in it start at `folder`. `origin` names it in errors.
 ///
 /// # Errors

@@ -3,7 +3,8 @@
 pub mod camera;
 pub mod file;
 pub mod settings;
+pub mod show;
 mod source;
 pub mod table;
 
-pub use file::{ConfigError, load, parse};
+pub use file::{ConfigError, default, load, parse};

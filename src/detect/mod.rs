@@ -1,1 +1,104 @@
-//! detect
+//! Detections: tile scores become an evidence map, and the map becomes boxes.
+
+pub mod evidence;
+
+pub use evidence::EvidenceMap;
+
+use crate::frame::UnitBox;
+use crate::prompts::Score;
+use crate::regions::Tile;
+
+/// One thing found on one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detection {
+    /// Which prompt: its index in the bank.
+    pub prompt: usize,
+    /// Where.
+    pub area: UnitBox,
+    /// Probability of the tile that speaks loudest for it, 0..1.
+    pub score: f32,
+    /// Cosine margin of that tile.
+    pub margin: f32,
+    /// That tile's nearest contender: an index into the entry's contenders.
+    pub runner_up: usize,
+    /// Tiles that spoke for it.
+    pub tiles: u32,
+}
+
+/// Two boxes of one prompt that overlap by more than this are one thing.
+const SAME_IOU: f32 = 0.3;
+/// A box that lies this much within another is the same thing.
+const SAME_WITHIN: f32 = 0.6;
+
+/// The detections of one prompt on one frame, strongest first, after non-maximum suppression.
+///
+/// `scores[i]` belongs to `tiles[i]`; `None` is a tile not yet encoded. Every detection scores at least `floor`.
+pub fn detections(prompt: usize, tiles: &[Tile], scores: &[Option<Score>], floor: f32, aspect: f32) -> Vec<Detection> {
+    let known = || tiles.iter().zip(scores).filter_map(|(tile, score)| score.map(|score| (tile, score)));
+    let mut seeds: Vec<(&Tile, Score)> = known().filter(|(_, score)| score.probability >= floor).collect();
+    if seeds.is_empty() {
+        return Vec::new();
+    }
+    let map = EvidenceMap::new(known().map(|(tile, score)| (tile.area, score.probability)), aspect);
+    // Of equal scores the smaller tile locates better.
+    seeds.sort_by(|(a, sa), (b, sb)| {
+        sb.probability.total_cmp(&sa.probability).then(a.area.area().total_cmp(&b.area.area()))
+    });
+    let mut found: Vec<Detection> = Vec::new();
+    for (tile, score) in &seeds {
+        let area = map.locate(&tile.area);
+        if found.iter().any(|other| same_thing(&other.area, &area) || same_thing(&other.area, &tile.area)) {
+            continue;
+        }
+        let tiles = seeds.iter().filter(|(other, _)| other.area.intersection(&area) > 0.5 * area.area()).count() as u32;
+        found.push(Detection {
+            prompt,
+            area,
+            score: score.probability,
+            margin: score.margin,
+            runner_up: score.runner_up,
+            tiles: tiles.max(1),
+        });
+    }
+    found
+}
+
+fn same_thing(a: &UnitBox, b: &UnitBox) -> bool {
+    a.iou(b) > SAME_IOU || a.intersection(b) > SAME_WITHIN * a.area().min(b.area())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::GridSettings;
+    use crate::regions::grid::grid;
+
+    /// Scores as a perfect encoder would give them: how much of the thing the tile holds, and how much of the tile it is.
+    fn scores(tiles: &[Tile], things: &[UnitBox]) -> Vec<Option<Score>> {
+        let score = |tile: &Tile| {
+            let best = things.iter().map(|thing| {
+                let shared = tile.area.intersection(thing);
+                (shared / thing.area()) * (shared / tile.area.area() * 6.0).min(1.0)
+            });
+            Some(Score { probability: best.fold(0.01, f32::max), margin: 0.1, runner_up: 0 })
+        };
+        tiles.iter().map(score).collect()
+    }
+
+    #[test]
+    fn each_thing_gives_one_box_over_it() {
+        let tiles = grid(640, 360, &GridSettings::default(), &[]);
+        let things = [UnitBox::new(0.1, 0.4, 0.2, 0.7), UnitBox::new(0.7, 0.3, 0.85, 0.8)];
+        let found = detections(0, &tiles, &scores(&tiles, &things), 0.5, 640.0 / 360.0);
+        assert_eq!(found.len(), 2, "{found:?}");
+        for thing in things {
+            assert!(found.iter().any(|d| d.area.iou(&thing) > 0.25), "{thing:?} in {found:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_above_the_floor_gives_nothing() {
+        let tiles = grid(640, 360, &GridSettings::default(), &[]);
+        assert_eq!(detections(0, &tiles, &scores(&tiles, &[]), 0.5, 1.8), []);
+    }
+}

@@ -1,0 +1,93 @@
+//! Counters of one run, and the summary that they give.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::config::settings::Name;
+use crate::mqtt::Stats;
+use crate::mqtt::stats::CameraStats;
+use crate::store::OutboxCounts;
+
+/// Counts what happens, on any thread.
+pub struct Counters {
+    started: Instant,
+    inner: Mutex<Summary>,
+}
+
+/// What one run did.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Per camera.
+    pub cameras: BTreeMap<Name, CameraStats>,
+    /// Tiles that went through the image encoder.
+    pub tiles_encoded: u64,
+    /// Time that the encoder took for them.
+    pub encoding: Duration,
+    /// Things that appeared.
+    pub events: u64,
+    /// Messages about them.
+    pub messages: u64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { started: Instant::now(), inner: Mutex::default() }
+    }
+}
+
+impl Counters {
+    /// Changes the counts.
+    pub fn count(&self, change: impl FnOnce(&mut Summary)) {
+        change(&mut self.inner());
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Summary> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The counts so far.
+    pub fn summary(&self) -> Summary {
+        self.inner().clone()
+    }
+
+    /// The counts as they are published.
+    pub fn stats(&self, outbox: OutboxCounts) -> Stats {
+        let summary = self.summary();
+        Stats {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: self.started.elapsed().as_secs_f64(),
+            encoder_ms: summary.seconds_per_tile().map(|seconds| seconds * 1000.0),
+            cameras: summary.cameras,
+            tiles_encoded: summary.tiles_encoded,
+            events: summary.messages,
+            outbox,
+        }
+    }
+}
+
+impl Summary {
+    /// Mean time of the encoder for one tile. `None` before the first.
+    pub fn seconds_per_tile(&self) -> Option<f64> {
+        (self.tiles_encoded > 0).then(|| self.encoding.as_secs_f64() / self.tiles_encoded as f64)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sum = |part: fn(&CameraStats) -> u64| self.cameras.values().map(part).sum::<u64>();
+        write!(
+            f,
+            "frames {}, dropped {}, analysed {}, regions encoded {}",
+            sum(|c| c.frames),
+            sum(|c| c.frames_dropped),
+            sum(|c| c.frames_analysed),
+            self.tiles_encoded
+        )?;
+        if let Some(seconds) = self.seconds_per_tile() {
+            write!(f, " ({:.2} ms each)", seconds * 1000.0)?;
+        }
+        write!(f, ", events {}", self.events)
+    }
+}

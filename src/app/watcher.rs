@@ -1,0 +1,147 @@
+//! The watcher: one camera's thread between its queue and the sinks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::counters::Counters;
+use crate::annotate::{Mark, jpeg, label};
+use crate::capture::{LatestReceiver, Received};
+use crate::clip::TileEncoder;
+use crate::config::settings::{CameraSettings, Name};
+use crate::frame::Frame;
+use crate::mqtt::Publisher;
+use crate::pipeline::{Presence, Sight, Watch, tile_limit};
+use crate::prompts::PromptBank;
+use crate::shutdown::Shutdown;
+use crate::telemetry::OncePerSecond;
+use crate::track::{Event, EventKind};
+use crate::web::Views;
+
+const SNAPSHOT_QUALITY: u8 = 85;
+
+/// Where what was seen goes.
+pub(super) struct Outlets {
+    pub(super) publisher: Option<Publisher>,
+    pub(super) views: Views,
+    pub(super) counters: Arc<Counters>,
+}
+
+pub(super) struct Watcher {
+    watch: Watch,
+    encoder: Arc<dyn TileEncoder>,
+    outlets: Outlets,
+    faults: OncePerSecond,
+    /// What was last told of each prompt: how many are there.
+    told: BTreeMap<Name, usize>,
+    /// Highest score that a picture was sent with, by event.
+    pictured: BTreeMap<String, f32>,
+}
+
+impl Watcher {
+    pub(super) fn new(camera: CameraSettings, bank: PromptBank, encoder: Arc<dyn TileEncoder>, outlets: Outlets) -> Self {
+        let watch = Watch::new(camera, bank);
+        Self { watch, encoder, outlets, faults: OncePerSecond::default(), told: BTreeMap::new(), pictured: BTreeMap::new() }
+    }
+
+    pub(super) fn spawn(mut self, queue: LatestReceiver<Frame>, shutdown: Shutdown) -> std::io::Result<JoinHandle<()>> {
+        let name = self.watch.camera().name.clone();
+        std::thread::Builder::new().name(format!("watch-{name}")).spawn(move || {
+            let _span = tracing::info_span!("camera", %name).entered();
+            self.tell_absence();
+            while !shutdown.requested() {
+                match queue.recv_timeout(Duration::from_millis(200)) {
+                    Received::Item(frame) => self.frame(frame, queue.dropped()),
+                    Received::Timeout => {}
+                    Received::Closed => break,
+                }
+            }
+            let last = self.watch.finish();
+            self.tell(&last, None);
+            self.tell_absence();
+        })
+    }
+
+    fn frame(&mut self, frame: Frame, dropped: u64) {
+        let limit = tile_limit(self.watch.camera().fps, self.outlets.counters.summary().seconds_per_tile());
+        let started = Instant::now();
+        let sight = match self.watch.look(&frame, self.encoder.as_ref(), limit) {
+            Ok(sight) => sight,
+            Err(error) => {
+                if let Some(held) = self.faults.pass() {
+                    tracing::error!(frame = frame.sequence, held, "the encoder failed: {error}");
+                }
+                return;
+            }
+        };
+        let name = &self.watch.camera().name;
+        self.outlets.counters.count(|counts| {
+            let camera = counts.cameras.entry(name.clone()).or_default();
+            camera.frames_analysed += 1;
+            camera.frames_dropped = dropped;
+            camera.frames = frame.sequence + 1;
+            counts.tiles_encoded += sight.encoded as u64;
+            if sight.encoded > 0 {
+                counts.encoding += started.elapsed();
+            }
+        });
+        let marks = self.marks(&sight);
+        self.tell(&sight.events, Some((&frame, &marks)));
+        self.tell_presence(&sight.present);
+        self.outlets.views.show(&self.watch.camera().name, frame, marks);
+    }
+
+    fn marks(&self, sight: &Sight) -> Vec<Mark> {
+        let of_prompt = |(colour, presence): (usize, &Presence)| {
+            let phrase = self.watch.camera().prompts[colour].phrases[0].clone();
+            let mark = move |thing: &crate::detect::Detection| Mark { area: thing.area, label: label(&phrase, thing.score), colour };
+            presence.things.iter().map(mark).collect::<Vec<_>>()
+        };
+        sight.present.iter().enumerate().flat_map(of_prompt).collect()
+    }
+
+    fn tell(&mut self, events: &[Event], seen: Option<(&Frame, &[Mark])>) {
+        for event in events {
+            tracing::info!(prompt = %event.prompt, id = %event.id, score = event.score, "{:?}", event.kind);
+            self.outlets.counters.count(|counts| {
+                counts.messages += 1;
+                counts.events += u64::from(event.kind == EventKind::New);
+            });
+            self.outlets.views.event(event);
+            let Some(publisher) = &self.outlets.publisher else { continue };
+            if let Err(error) = publisher.event(event)
+                && let Some(held) = self.faults.pass()
+            {
+                tracing::error!(id = %event.id, held, "an event could not be stored and is lost: {error}");
+            }
+            let best = self.pictured.get(&event.id).copied().unwrap_or_default();
+            if event.kind == EventKind::End {
+                self.pictured.remove(&event.id);
+            } else if let Some((frame, marks)) = seen
+                && event.score > best
+            {
+                self.pictured.insert(event.id.clone(), event.score);
+                publisher.snapshot(&event.camera, &event.prompt, jpeg(frame, marks, SNAPSHOT_QUALITY));
+            }
+        }
+    }
+
+    fn tell_presence(&mut self, present: &[Presence]) {
+        let Some(publisher) = &self.outlets.publisher else { return };
+        for presence in present {
+            let count = presence.things.len();
+            let score = presence.things.iter().map(|thing| thing.score).reduce(f32::max);
+            // The score changes with every frame; it is told with a change of the count only, and in the events.
+            if self.told.insert(presence.prompt.clone(), count) != Some(count) {
+                publisher.prompt_state(&self.watch.camera().name, &presence.prompt, count > 0, count, score);
+            }
+        }
+    }
+
+    fn tell_absence(&mut self) {
+        let prompts = self.watch.camera().prompts.iter();
+        let nothing: Vec<_> = prompts.map(|p| Presence { prompt: p.name.clone(), things: Vec::new() }).collect();
+        self.tell_presence(&nothing);
+    }
+}

@@ -1,0 +1,46 @@
+//! The command line: a file per subcommand.
+
+mod check;
+mod demo;
+mod detect;
+mod embed;
+mod photo;
+mod report;
+mod run;
+mod watch;
+
+use std::process::ExitCode;
+
+/// What to do.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Watch the cameras of a configuration until SIGTERM or SIGINT
+    Run(run::RunArgs),
+    /// Watch the embedded clip with the embedded model
+    Demo(demo::DemoArgs),
+    /// Look for described things in a photo or a video file
+    Detect(detect::DetectArgs),
+    /// Print token ids, embeddings and similarities, to compare with other implementations
+    Embed(embed::EmbedArgs),
+    /// Print the resolved settings, or every fault in them
+    Check(check::CheckArgs),
+    /// Follow what a lookout publishes, as readable lines
+    Watch(watch::WatchArgs),
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What went wrong, in one message for the person who typed the command.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Run(args) => run::run(args),
+            Self::Demo(args) => demo::run(args),
+            Self::Detect(args) => detect::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Embed(args) => embed::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Check(args) => check::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Watch(args) => watch::run(args).map(|()| ExitCode::SUCCESS),
+        }
+    }
+}

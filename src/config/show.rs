@@ -1,0 +1,123 @@
+//! Settings written out again, secrets hidden: what `lookout check` prints.
+
+use toml::{Table, Value};
+
+use super::settings::{CameraSettings, LogFormat, MqttSettings, PromptSettings, Rotation, Settings, Source, StoreSettings};
+use crate::frame::Polygon;
+
+/// The settings in the form of the configuration file. A password shows as `***`, a source without its credentials.
+pub fn written(settings: &Settings) -> Table {
+    let mut top = Table::new();
+    put(&mut top, "log", if settings.log == LogFormat::Json { "json" } else { "human" });
+    top.insert("device".into(), Value::Table(Table::from_iter([("id".into(), settings.device.as_str().into())])));
+    let mut model = Table::new();
+    let path = settings.model.path.as_ref();
+    put(&mut model, "path", path.map_or_else(|| "(embedded)".to_owned(), |path| path.display().to_string()));
+    put(&mut model, "threads", settings.model.threads as i64);
+    top.insert("model".into(), Value::Table(model));
+    if let Some(mqtt) = &settings.mqtt {
+        top.insert("mqtt".into(), Value::Table(self::mqtt(mqtt)));
+    }
+    if let Some(address) = settings.web {
+        top.insert("web".into(), Value::Table(Table::from_iter([("listen".into(), address.to_string().into())])));
+    }
+    top.insert("store".into(), Value::Table(store(&settings.store)));
+    top.insert("camera".into(), Value::Array(settings.cameras.iter().map(|c| Value::Table(camera(c))).collect()));
+    top
+}
+
+fn put(table: &mut Table, key: &str, value: impl Into<Value>) {
+    table.insert(key.to_owned(), value.into());
+}
+
+/// A 32-bit number without the digits that 64 bits would add.
+fn short(number: f32) -> f64 {
+    (f64::from(number) * 1e6).round() / 1e6
+}
+
+fn mqtt(mqtt: &MqttSettings) -> Table {
+    let mut table = Table::new();
+    let scheme = if mqtt.tls.is_some() { "mqtts" } else { "mqtt" };
+    put(&mut table, "url", format!("{scheme}://{}:{}", mqtt.host, mqtt.port));
+    put(&mut table, "base", mqtt.base.clone());
+    put(&mut table, "keep_alive_s", mqtt.keep_alive.as_secs() as i64);
+    if let Some(user) = &mqtt.user {
+        put(&mut table, "user", user.clone());
+    }
+    if let Some(password) = &mqtt.password {
+        put(&mut table, "password", format!("{password:?}"));
+    }
+    if let Some(tls) = &mqtt.tls {
+        if let Some(ca) = &tls.ca {
+            put(&mut table, "ca", ca.display().to_string());
+        }
+        if let Some((cert, key)) = &tls.client {
+            put(&mut table, "client_cert", cert.display().to_string());
+            put(&mut table, "client_key", key.display().to_string());
+        }
+    }
+    table
+}
+
+fn store(store: &StoreSettings) -> Table {
+    let mut table = Table::new();
+    let path = store.path.as_ref();
+    put(&mut table, "path", path.map_or_else(|| "(memory)".to_owned(), |path| path.display().to_string()));
+    put(&mut table, "max_age_h", store.max_age.as_secs_f64() / 3600.0);
+    put(&mut table, "max_events", store.max_events as i64);
+    table
+}
+
+fn polygon(polygon: &Polygon) -> Value {
+    let point = |(x, y): &(f32, f32)| Value::Array(vec![short(*x).into(), short(*y).into()]);
+    Value::Array(polygon.points().iter().map(point).collect())
+}
+
+fn camera(camera: &CameraSettings) -> Table {
+    let mut table = Table::new();
+    put(&mut table, "name", camera.name.as_str());
+    put(&mut table, "source", camera.source.to_string());
+    if let Source::File { repeat, .. } | Source::Demo { repeat } = camera.source {
+        put(&mut table, "loop", repeat);
+    }
+    put(&mut table, "fps", camera.fps);
+    let degrees = match camera.rotation {
+        Rotation::None => 0,
+        Rotation::Quarter => 90,
+        Rotation::Half => 180,
+        Rotation::ThreeQuarters => 270,
+    };
+    put(&mut table, "rotation", degrees);
+    put(&mut table, "width", i64::from(camera.size.0));
+    put(&mut table, "height", i64::from(camera.size.1));
+    put(&mut table, "negatives", camera.negatives.clone());
+    put(&mut table, "masks", camera.masks.iter().map(polygon).collect::<Vec<_>>());
+    let mut grid = Table::new();
+    put(&mut grid, "levels", camera.grid.levels.iter().map(|l| short(*l)).collect::<Vec<_>>());
+    put(&mut grid, "overlap", short(camera.grid.overlap));
+    put(&mut grid, "context", short(camera.grid.context));
+    table.insert("grid".into(), Value::Table(grid));
+    let mut events = Table::new();
+    put(&mut events, "min_hits", i64::from(camera.events.min_hits));
+    put(&mut events, "hysteresis", short(camera.events.hysteresis));
+    put(&mut events, "gone_after_s", camera.events.gone_after.as_secs_f64());
+    put(&mut events, "update_every_s", camera.events.update_every.as_secs_f64());
+    table.insert("events".into(), Value::Table(events));
+    let zones = camera.zones.iter().map(|zone| {
+        let name = ("name".to_owned(), zone.name.as_str().into());
+        Value::Table(Table::from_iter([name, ("points".to_owned(), polygon(&zone.polygon))]))
+    });
+    table.insert("zone".into(), Value::Array(zones.collect()));
+    table.insert("prompt".into(), Value::Array(camera.prompts.iter().map(|p| Value::Table(prompt(p))).collect()));
+    table
+}
+
+fn prompt(prompt: &PromptSettings) -> Table {
+    let mut table = Table::new();
+    put(&mut table, "name", prompt.name.as_str());
+    put(&mut table, "phrases", prompt.phrases.clone());
+    put(&mut table, "negatives", prompt.negatives.clone());
+    put(&mut table, "threshold", short(prompt.threshold));
+    put(&mut table, "zones", prompt.zones.iter().map(|zone| zone.as_str().to_owned()).collect::<Vec<_>>());
+    table
+}

@@ -1,0 +1,198 @@
+//! The data's way as code: a frame goes in, what it means comes out.
+
+use std::time::Duration;
+
+use crate::clip::{Embedding, ModelError, TileEncoder};
+use crate::config::settings::{CameraSettings, Name};
+use crate::detect::{Detection, detections};
+use crate::frame::Frame;
+use crate::prompts::{PromptBank, Score};
+use crate::regions::grid::{grid, hide_masked};
+use crate::regions::{MotionGate, Tile, schedule};
+use crate::track::tracker::{Change, Track};
+use crate::track::{Event, EventKind, Evidence, Tracker};
+
+/// A tile whose picture stands still is looked at again after this long.
+const REFRESH: Duration = Duration::from_secs(10);
+
+/// What one camera watches for, and what it remembers between frames.
+pub struct Watch {
+    camera: CameraSettings,
+    bank: PromptBank,
+    tiles: Vec<Tile>,
+    tiles_for: (u32, u32),
+    gate: MotionGate,
+    scores: Vec<Vec<Option<Score>>>,
+    trackers: Vec<Tracker>,
+}
+
+/// What one frame meant.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    /// Messages of events that begin, go on or end with this frame.
+    pub events: Vec<Event>,
+    /// Everything that is there now, prompt by prompt, in the order of the settings.
+    pub present: Vec<Presence>,
+    /// Tiles that went through the encoder.
+    pub encoded: usize,
+    /// Tiles that should have, but for the limit.
+    pub postponed: usize,
+}
+
+/// What is there of one prompt.
+#[derive(Clone, Debug)]
+pub struct Presence {
+    /// Which prompt.
+    pub prompt: Name,
+    /// Its things, each with its newest detection.
+    pub things: Vec<Detection>,
+}
+
+impl Watch {
+    /// A camera's watch over frames of the size that its settings say.
+    pub fn new(camera: CameraSettings, bank: PromptBank) -> Self {
+        let trackers = camera.prompts.iter().map(|p| Tracker::new(camera.events.clone(), p.threshold)).collect();
+        let tiles_for = camera.size;
+        let tiles = grid(tiles_for.0, tiles_for.1, &camera.grid, &camera.masks);
+        let gate = MotionGate::new(tiles.len(), REFRESH);
+        let scores = vec![vec![None; tiles.len()]; camera.prompts.len()];
+        Self { camera, bank, tiles, tiles_for, gate, scores, trackers }
+    }
+
+    /// The camera that this watches.
+    pub fn camera(&self) -> &CameraSettings {
+        &self.camera
+    }
+
+    /// How many tiles the frame is cut into.
+    pub fn tiles(&self) -> usize {
+        self.tiles.len()
+    }
+
+    /// Looks at one frame, encoding at most `limit` tiles.
+    ///
+    /// # Errors
+    /// What the encoder says.
+    pub fn look(&mut self, frame: &Frame, encoder: &dyn TileEncoder, limit: usize) -> Result<Sight, ModelError> {
+        self.fit(frame);
+        let frame = hide_masked(frame.clone(), &self.camera.masks);
+        let needs = self.gate.needs(&frame, &self.tiles);
+        let needed = needs.len();
+        let chosen = schedule(needs, |tile| self.tracked(tile), limit);
+        let crops: Vec<_> = chosen.iter().map(|tile| self.tiles[*tile].crop).collect();
+        let embeddings = encoder.encode(&frame, &crops)?;
+        self.score(&chosen, &embeddings);
+        self.gate.encoded(chosen.iter().copied(), frame.captured);
+        let mut sight = self.follow(&frame);
+        sight.encoded = chosen.len();
+        sight.postponed = needed - chosen.len();
+        Ok(sight)
+    }
+
+    /// Ends all events, as when the camera is taken away. `frame_size` is that of the last frame.
+    pub fn finish(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        for prompt in 0..self.trackers.len() {
+            for change in self.trackers[prompt].finish() {
+                events.push(self.event(prompt, change, self.tiles_for));
+            }
+        }
+        events
+    }
+
+    /// A frame of another size than expected (a file's own size, say) needs another grid.
+    fn fit(&mut self, frame: &Frame) {
+        let size = (frame.width(), frame.height());
+        if self.tiles_for != size {
+            self.tiles = grid(size.0, size.1, &self.camera.grid, &self.camera.masks);
+            self.tiles_for = size;
+            self.gate = MotionGate::new(self.tiles.len(), REFRESH);
+            self.scores.iter_mut().for_each(|scores| *scores = vec![None; self.tiles.len()]);
+        }
+    }
+
+    fn tracked(&self, tile: usize) -> bool {
+        let area = self.tiles[tile].area;
+        let mut tracks = self.trackers.iter().flat_map(Tracker::tracks);
+        tracks.any(|track| track.detection.area.intersection(&area) > 0.0)
+    }
+
+    fn score(&mut self, chosen: &[usize], embeddings: &[Embedding]) {
+        for (tile, embedding) in chosen.iter().zip(embeddings) {
+            for (prompt, score) in self.bank.score(embedding).into_iter().enumerate() {
+                self.scores[prompt][*tile] = Some(score);
+            }
+        }
+    }
+
+    fn follow(&mut self, frame: &Frame) -> Sight {
+        let size = (frame.width(), frame.height());
+        let mut sight = Sight::default();
+        for prompt in 0..self.trackers.len() {
+            let floor = self.trackers[prompt].floor();
+            let aspect = size.0 as f32 / size.1 as f32;
+            let mut found = detections(prompt, &self.tiles, &self.scores[prompt], floor, aspect);
+            let wanted = &self.camera.prompts[prompt].zones;
+            found.retain(|d| wanted.is_empty() || self.zones(d).iter().any(|zone| wanted.contains(zone)));
+            for change in self.trackers[prompt].step(found, frame.captured) {
+                sight.events.push(self.event(prompt, change, size));
+            }
+            let things = self.trackers[prompt].present().map(|track| track.detection.clone()).collect();
+            sight.present.push(Presence { prompt: self.camera.prompts[prompt].name.clone(), things });
+        }
+        sight
+    }
+
+    fn zones(&self, detection: &Detection) -> Vec<Name> {
+        let centre = detection.area.centre();
+        self.camera.zones.iter().filter(|zone| zone.polygon.contains(centre)).map(|zone| zone.name.clone()).collect()
+    }
+
+    fn event(&self, prompt: usize, change: Change, frame_size: (u32, u32)) -> Event {
+        let (kind, track) = match change {
+            Change::New(track) => (EventKind::New, track),
+            Change::Update(track) => (EventKind::Update, track),
+            Change::End(track) => (EventKind::End, track),
+        };
+        let entry = &self.bank.entries()[prompt];
+        let runner_up = entry.contenders().nth(track.detection.runner_up).unwrap_or_default().to_owned();
+        Event {
+            kind,
+            id: event_id(&self.camera.name, prompt, &track),
+            sequence: track.told_times,
+            camera: self.camera.name.clone(),
+            prompt: entry.prompt.name.clone(),
+            phrase: entry.prompt.phrases[0].clone(),
+            score: track.detection.score,
+            top_score: track.top_score,
+            area: track.detection.area,
+            frame_size,
+            zones: self.zones(&track.detection),
+            first_seen: track.first_seen,
+            last_seen: track.last_seen,
+            evidence: Evidence {
+                threshold: entry.prompt.threshold,
+                runner_up,
+                margin: track.detection.margin,
+                tiles: track.detection.tiles,
+                hits: track.hits,
+            },
+        }
+    }
+}
+
+/// Unique over restarts, since a thing's first moment is in it, and over cameras and prompts.
+fn event_id(camera: &Name, prompt: usize, track: &Track) -> String {
+    format!("{camera}-{}-{prompt}-{}", track.first_seen.as_millisecond(), track.number)
+}
+
+/// How many tiles the encoder can do in the time of one frame, at least a few, so that a slow device still looks.
+/// Overload makes the picture older, never the latency longer.
+pub fn tile_limit(fps: f64, seconds_per_tile: Option<f64>) -> usize {
+    const FEWEST: usize = 8;
+    const SHARE: f64 = 0.9;
+    match seconds_per_tile {
+        Some(seconds) if seconds > 0.0 => ((SHARE / fps / seconds) as usize).max(FEWEST),
+        _ => usize::MAX,
+    }
+}
