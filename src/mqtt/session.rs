@@ -106,8 +106,13 @@ async fn pump(connection: &mut EventLoop, signals: mpsc::UnboundedSender<Signal>
             Ok(_) => continue,
             Err(error) => return error,
         };
+        let goodbye = matches!(signal, Signal::Disconnected);
         // The driver outlives the pump, so someone listens.
         let _ = signals.send(signal);
+        if goodbye {
+            // That the broker now closes the connection is no fault.
+            return std::future::pending().await;
+        }
     }
 }
 
