@@ -205,6 +205,40 @@ fn tls_with_an_own_authority_and_a_client_certificate() {
 }
 
 #[test]
+fn a_silent_broker_holds_nobody_up() {
+    // Takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = silent.local_addr().expect("its address").port();
+    let store = in_memory();
+    let device = Device::start(settings(port), &store);
+    let started = std::time::Instant::now();
+    for sequence in 0..1000 {
+        device.publisher.event(&event(EventKind::Update, sequence)).expect("stored");
+        device.publisher.prompt_state(&name("gate"), &name("dog"), true, sequence as usize, None);
+    }
+    assert!(started.elapsed() < DEADLINE, "publishing took {:?}", started.elapsed());
+    let started = std::time::Instant::now();
+    assert!(!device.publisher.finish(Duration::from_secs(1)));
+    assert!(started.elapsed() < Duration::from_secs(2), "finishing took {:?}", started.elapsed());
+    assert_eq!(store.counts().waiting, 1000);
+}
+
+#[test]
+fn events_wait_for_a_broker_that_lets_the_device_in_later() {
+    let mut broker = Mosquitto::start();
+    broker.kill();
+    let store = in_memory();
+    let device = Device::start(settings(broker.port), &store);
+    device.publisher.event(&event(EventKind::New, 0)).expect("stored");
+    device.publisher.camera_status(&name("gate"), CameraStatus::Online);
+    broker.restart();
+    let mut hears = Subscriber::new(broker.port);
+    hears.await_value("lookout/hof/gate/status", "online", SOON);
+    support::await_that(SOON, || store.counts().published == 1);
+    assert!(device.publisher.finish(DEADLINE));
+}
+
+#[test]
 fn snapshots_are_retained_and_too_large_ones_refused() {
     let broker = Mosquitto::start();
     let mut hears = Subscriber::new(broker.port);

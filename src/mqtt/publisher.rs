@@ -202,7 +202,7 @@ async fn keep_connected(shared: Arc<Shared>, settings: MqttSettings, shutdown: S
                 break;
             }
             Err(error) => {
-                failures = if connected && started.elapsed() > GOOD_CONNECTION { 0 } else { failures + 1 };
+                failures = if connected && started.elapsed() > GOOD_CONNECTION { 1 } else { failures + 1 };
                 let pause = backoff(failures);
                 tracing::warn!("{error}; next try in {:.1} s", pause.as_secs_f32());
                 shared.expire();

@@ -25,6 +25,9 @@ const CHANNEL: usize = 4 * WINDOW;
 /// An event that is sent later than this after it was stored is historical.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// A broker that answers pings and yet acknowledges nothing for this long is left; a new connection may do better.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
+
 const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 
 /// When the program stops, and by when the last word is to be said. `None` while it runs.
@@ -77,11 +80,12 @@ pub(super) async fn run(
         values: 0,
         drained: false,
         disconnected: false,
+        heard: Instant::now(),
     };
     // Neither is ever cancelled by the other's progress: a poll that is cut off in a flush leaves bytes behind.
     tokio::select! {
         error = pump(&mut connection, signals) => Err(error),
-        driven = driver.drive(&mut stop) => driven,
+        driven = driver.drive(&mut stop) => driven.map_err(|Gone| ConnectionError::FlushTimeout),
     }
 }
 
@@ -116,6 +120,9 @@ async fn pump(connection: &mut EventLoop, signals: mpsc::UnboundedSender<Signal>
     }
 }
 
+/// The broker, or rumqttc, takes no more.
+struct Gone;
+
 /// Decides what is sent when.
 struct Driver<'a> {
     shared: &'a Shared,
@@ -129,10 +136,12 @@ struct Driver<'a> {
     values: usize,
     drained: bool,
     disconnected: bool,
+    /// When the broker last acknowledged something, or the first thing it owes was sent.
+    heard: Instant,
 }
 
 impl Driver<'_> {
-    async fn drive(&mut self, stop: &mut Stop) -> Result<(), ConnectionError> {
+    async fn drive(&mut self, stop: &mut Stop) -> Result<(), Gone> {
         self.publish(Item::Status, self.shared.topics.status(), true, b"online".to_vec())?;
         let mut expire = tokio::time::interval(EXPIRE_EVERY);
         expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -146,7 +155,13 @@ impl Driver<'_> {
             tokio::select! {
                 signal = self.received.recv() => self.note(signal),
                 () = self.shared.wake.notified() => self.drained = false,
-                _ = expire.tick() => { self.shared.expire(); self.drained = false; }
+                _ = expire.tick() => {
+                    self.shared.expire();
+                    self.drained = false;
+                    if !self.settled() && self.heard.elapsed() > ACKNOWLEDGED_WITHIN {
+                        return Err(Gone);
+                    }
+                }
                 _ = stop.changed() => {}
                 () = too_late => break,
             }
@@ -155,17 +170,22 @@ impl Driver<'_> {
     }
 
     fn idle(&self) -> bool {
-        self.drained && self.unnumbered.is_empty() && self.numbered.is_empty() && self.shared.board.is_settled()
+        self.drained && self.settled() && self.shared.board.is_settled()
+    }
+
+    /// Whether the broker has acknowledged all that was sent.
+    fn settled(&self) -> bool {
+        self.unnumbered.is_empty() && self.numbered.is_empty()
     }
 
     /// The last word; without it the broker would speak the Last Will.
-    async fn say_goodbye(&mut self) -> Result<(), ConnectionError> {
+    async fn say_goodbye(&mut self) -> Result<(), Gone> {
         self.publish(Item::Status, self.shared.topics.status(), true, b"stopped".to_vec())?;
-        while !(self.unnumbered.is_empty() && self.numbered.is_empty()) {
+        while !self.settled() {
             let signal = self.received.recv().await;
             self.note(signal);
         }
-        self.client.try_disconnect().map_err(|_| ConnectionError::RequestsDone)?;
+        self.client.try_disconnect().map_err(|_| Gone)?;
         while !self.disconnected {
             let signal = self.received.recv().await;
             self.note(signal);
@@ -174,7 +194,7 @@ impl Driver<'_> {
     }
 
     /// Sends what waits, as far as the windows allow.
-    fn fill(&mut self) -> Result<(), ConnectionError> {
+    fn fill(&mut self) -> Result<(), Gone> {
         while self.values < WINDOW {
             let Some((topic, payload)) = self.shared.board.take() else { break };
             self.values += 1;
@@ -195,7 +215,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn send_event(&mut self, pending: Pending) -> Result<(), ConnectionError> {
+    fn send_event(&mut self, pending: Pending) -> Result<(), Gone> {
         let mut message = match serde_json::from_slice::<EventMessage>(&pending.json) {
             Ok(message) if pending.json.len() < MAX_PAYLOAD => message,
             Ok(_) => {
@@ -218,13 +238,17 @@ impl Driver<'_> {
         report(self.shared.store.discard(pending.id));
     }
 
-    fn publish(&mut self, item: Item, topic: String, retain: bool, payload: Vec<u8>) -> Result<(), ConnectionError> {
+    fn publish(&mut self, item: Item, topic: String, retain: bool, payload: Vec<u8>) -> Result<(), Gone> {
+        if self.settled() {
+            self.heard = Instant::now();
+        }
         self.unnumbered.push_back(item);
         // Fails only if the connection is gone, which the pump tells.
-        self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).map_err(|_| ConnectionError::RequestsDone)
+        self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).map_err(|_| Gone)
     }
 
     fn note(&mut self, signal: Option<Signal>) {
+        self.heard = Instant::now();
         match signal {
             Some(Signal::Sent(number)) => {
                 if let Some(item) = self.unnumbered.pop_front() {
