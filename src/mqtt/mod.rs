@@ -1,1 +1,19 @@
-//! MQTT: topics, payloads, the client and the drain of the outbox.
+//! MQTT: topics, payloads, and the *publisher*, which brings events and retained states to the broker.
+//!
+//! Events go through the store's outbox and are sent until acknowledged, at least once and in order. States go through
+//! the [`board`], where the newest value of a topic replaces the one that waits.
+
+pub mod board;
+pub mod client;
+pub mod error;
+pub mod payload;
+pub mod publisher;
+mod session;
+pub mod stats;
+pub mod topics;
+
+pub use client::probe;
+pub use error::MqttError;
+pub use publisher::{MqttPublisher, Publisher};
+pub use stats::Stats;
+pub use topics::Topics;

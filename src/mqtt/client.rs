@@ -1,0 +1,116 @@
+//! The client: how a connection to the broker is made.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, TlsConfiguration, Transport};
+
+use super::error::MqttError;
+use crate::config::settings::{MqttSettings, TlsSettings};
+
+/// The greatest packet that is sent or taken, bytes. rumqttc's own 10 KiB are too few for a snapshot.
+pub const MAX_PACKET: usize = 1024 * 1024;
+
+/// Room for topic and header in a packet, bytes.
+const PACKET_OVERHEAD: usize = 1024;
+
+/// The greatest payload, bytes.
+pub const MAX_PAYLOAD: usize = MAX_PACKET - PACKET_OVERHEAD;
+
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where the system's authorities are found, by distribution.
+const SYSTEM_ROOTS: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// `host:port`, for people.
+pub(super) fn broker(settings: &MqttSettings) -> String {
+    format!("{}:{}", settings.host, settings.port)
+}
+
+/// rumqttc's options for one clean session.
+pub(super) fn options(settings: &MqttSettings, client_id: &str) -> Result<MqttOptions, MqttError> {
+    let mut options = MqttOptions::new(client_id, address(&settings.host), settings.port);
+    options.set_clean_session(true);
+    options.set_max_packet_size(MAX_PACKET, MAX_PACKET);
+    // rumqttc refuses less than a second.
+    options.set_keep_alive(settings.keep_alive.max(Duration::from_secs(1)));
+    if let Some(user) = &settings.user {
+        let password = settings.password.as_ref().map_or("", |password| password.reveal());
+        options.set_credentials(user, password);
+    }
+    if let Some(tls) = &settings.tls {
+        options.set_transport(Transport::Tls(tls_configuration(tls)?));
+    }
+    Ok(options)
+}
+
+/// rumqttc joins host and port with a colon, so a bare IPv6 address needs its brackets.
+fn address(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+}
+
+fn tls_configuration(tls: &TlsSettings) -> Result<TlsConfiguration, MqttError> {
+    let ca = match &tls.ca {
+        Some(path) => read("the authority's certificate", path)?,
+        None => system_roots()?,
+    };
+    let client_auth = match &tls.client {
+        Some((certificate, key)) => {
+            Some((read("the client's certificate", certificate)?, read("the client's key", key)?))
+        }
+        None => None,
+    };
+    Ok(TlsConfiguration::Simple { ca, alpn: None, client_auth })
+}
+
+/// The bundle is read here because rumqttc's default panics where there is none.
+fn system_roots() -> Result<Vec<u8>, MqttError> {
+    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let found = named.into_iter().chain(SYSTEM_ROOTS.map(PathBuf::from)).find(|path| path.is_file());
+    let path = found.ok_or_else(|| MqttError::File {
+        what: "the system's certificates",
+        path: PathBuf::from(SYSTEM_ROOTS[0]),
+        reason: "there is none; install ca-certificates or name an authority in `mqtt.tls.ca`".to_owned(),
+    })?;
+    read("the system's certificates", &path)
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, MqttError> {
+    std::fs::read(path).map_err(|error| MqttError::File { what, path: path.to_owned(), reason: error.to_string() })
+}
+
+/// Tries the connection once, within five seconds, so that a start can say clearly what is wrong with it.
+///
+/// # Errors
+/// Why the broker cannot be used now.
+pub async fn probe(settings: &MqttSettings) -> Result<(), MqttError> {
+    let id = format!("lookout-probe-{}", std::process::id());
+    let (client, mut connection) = AsyncClient::new(options(settings, &id)?, 4);
+    let broker = broker(settings);
+    let attempt = async {
+        loop {
+            match connection.poll().await {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                    let _ = client.try_disconnect();
+                    // Sends the goodbye; the broker may well be quicker to close.
+                    let _ = connection.poll().await;
+                    return Ok(());
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let user = settings.user.as_deref();
+                    return Err(MqttError::from_connection(&error, &broker, &id, user, settings.tls.is_some()));
+                }
+            }
+        }
+    };
+    match tokio::time::timeout(PROBE_TIMEOUT, attempt).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(MqttError::Timeout { broker }),
+    }
+}

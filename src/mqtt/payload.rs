@@ -1,0 +1,234 @@
+//! Payloads: the wire types, pinned by golden files in `tests/fixtures` and by `docs/event.schema.json`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::stats::Stats;
+use crate::capture::CameraStatus;
+use crate::config::settings::Name;
+use crate::track::{Event, EventKind};
+
+/// An event as it goes over the wire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventMessage {
+    /// `new`, `update` or `end`.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Stable over the life of the event.
+    pub id: String,
+    /// Counts the messages of this event from 0.
+    pub sequence: u32,
+    /// Which device.
+    pub device: String,
+    /// Which camera.
+    pub camera: String,
+    /// Which prompt.
+    pub prompt: String,
+    /// The prompt's first phrase.
+    pub phrase: String,
+    /// Probability of the newest detection, 0..1.
+    pub score: f64,
+    /// Highest probability so far, 0..1.
+    pub top_score: f64,
+    /// Where, in fractions of the frame.
+    #[serde(rename = "box")]
+    pub area: BoxMessage,
+    /// Where, as `[x, y, width, height]` in pixels of `frame`.
+    pub box_px: [u32; 4],
+    /// Size of the analysed frame.
+    pub frame: FrameMessage,
+    /// Zones that hold its centre.
+    pub zones: Vec<String>,
+    /// RFC 3339, UTC, milliseconds.
+    pub first_seen: String,
+    /// RFC 3339, UTC, milliseconds.
+    pub last_seen: String,
+    /// Seconds from first to last seen.
+    pub duration_s: f64,
+    /// Why it was taken for that.
+    pub evidence: EvidenceMessage,
+    /// Sent late: it waited for the broker.
+    pub historical: bool,
+}
+
+/// Where in its life an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// It has appeared.
+    New,
+    /// It is still there.
+    Update,
+    /// It has gone.
+    End,
+}
+
+/// Edges in fractions of the frame, 0..1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BoxMessage {
+    /// Left.
+    pub x0: f64,
+    /// Top.
+    pub y0: f64,
+    /// Right.
+    pub x1: f64,
+    /// Bottom.
+    pub y1: f64,
+}
+
+/// Pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameMessage {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// What a detection rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceMessage {
+    /// The threshold that was passed, 0..1.
+    pub threshold: f64,
+    /// The competing phrase that came nearest.
+    pub runner_up: String,
+    /// Cosine to the prompt less cosine to the runner-up.
+    pub margin: f64,
+    /// Tiles that spoke for it.
+    pub tiles: u32,
+    /// Detections so far.
+    pub hits: u32,
+}
+
+impl EventMessage {
+    /// The message for `event`, not historical.
+    pub fn new(device: &Name, event: &Event) -> Self {
+        let (width, height) = event.frame_size;
+        let lived = event.last_seen.as_millisecond() - event.first_seen.as_millisecond();
+        Self {
+            kind: match event.kind {
+                EventKind::New => Kind::New,
+                EventKind::Update => Kind::Update,
+                EventKind::End => Kind::End,
+            },
+            id: event.id.clone(),
+            sequence: event.sequence,
+            device: device.to_string(),
+            camera: event.camera.to_string(),
+            prompt: event.prompt.to_string(),
+            phrase: event.phrase.clone(),
+            score: round(event.score),
+            top_score: round(event.top_score),
+            area: BoxMessage {
+                x0: round(event.area.x0),
+                y0: round(event.area.y0),
+                x1: round(event.area.x1),
+                y1: round(event.area.y1),
+            },
+            box_px: event.area.to_pixels(width, height),
+            frame: FrameMessage { width, height },
+            zones: event.zones.iter().map(Name::to_string).collect(),
+            first_seen: rfc3339(event.first_seen),
+            last_seen: rfc3339(event.last_seen),
+            duration_s: lived.max(0) as f64 / 1000.0,
+            evidence: EvidenceMessage {
+                threshold: round(event.evidence.threshold),
+                runner_up: event.evidence.runner_up.clone(),
+                margin: round(event.evidence.margin),
+                tiles: event.evidence.tiles,
+                hits: event.evidence.hits,
+            },
+            historical: false,
+        }
+    }
+
+    /// The message as JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain fields always serialise")
+    }
+}
+
+#[derive(Serialize)]
+struct StatsMessage<'a> {
+    version: &'a str,
+    uptime_s: f64,
+    cameras: BTreeMap<&'a str, CameraStatsMessage>,
+    tiles_encoded: u64,
+    encoder_ms: Option<f64>,
+    events: u64,
+    outbox: OutboxMessage,
+}
+
+#[derive(Serialize)]
+struct CameraStatsMessage {
+    frames: u64,
+    frames_dropped: u64,
+    frames_analysed: u64,
+}
+
+#[derive(Serialize)]
+struct OutboxMessage {
+    waiting: u64,
+    published: u64,
+    expired: u64,
+}
+
+/// `stats` as JSON.
+pub fn stats_json(stats: &Stats) -> Vec<u8> {
+    let cameras = stats.cameras.iter().map(|(name, camera)| {
+        let message = CameraStatsMessage {
+            frames: camera.frames,
+            frames_dropped: camera.frames_dropped,
+            frames_analysed: camera.frames_analysed,
+        };
+        (name.as_str(), message)
+    });
+    let message = StatsMessage {
+        version: &stats.version,
+        uptime_s: round64(stats.uptime_s),
+        cameras: cameras.collect(),
+        tiles_encoded: stats.tiles_encoded,
+        encoder_ms: stats.encoder_ms.map(round64),
+        events: stats.events,
+        outbox: OutboxMessage {
+            waiting: stats.outbox.waiting,
+            published: stats.outbox.published,
+            expired: stats.outbox.expired,
+        },
+    };
+    serde_json::to_vec(&message).expect("plain fields always serialise")
+}
+
+/// `ON` or `OFF`.
+pub fn state_text(on: bool) -> &'static str {
+    if on { "ON" } else { "OFF" }
+}
+
+/// Four decimals; `None`, which Home Assistant reads as unknown, where there is no score.
+pub fn score_text(score: Option<f32>) -> String {
+    score.map_or_else(|| "None".to_owned(), |score| round(score).to_string())
+}
+
+/// `online`, `offline` or `disabled`.
+pub fn camera_status_text(status: CameraStatus) -> &'static str {
+    match status {
+        CameraStatus::Online => "online",
+        CameraStatus::Offline => "offline",
+        CameraStatus::Disabled => "disabled",
+    }
+}
+
+fn rfc3339(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+fn round(value: f32) -> f64 {
+    round64(f64::from(value))
+}
+
+fn round64(value: f64) -> f64 {
+    // JSON has no NaN and no infinity.
+    if value.is_finite() { (value * 1e4).round() / 1e4 } else { 0.0 }
+}

@@ -1,0 +1,275 @@
+//! A session: one connection to the broker, from its acknowledgement to its end.
+//!
+//! Each session has a new rumqttc client, because rumqttc forgets on reconnect what it had not sent or what was not
+//! acknowledged. Nothing is lost by that: the store and the board know what the broker has yet to hear.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::client::MAX_PAYLOAD;
+use super::payload::EventMessage;
+use super::publisher::Shared;
+use crate::store::{OutboxId, Pending, StoreError};
+
+/// Events, and board values, on their way to the broker at a time.
+const WINDOW: usize = 16;
+
+/// More than all that is ever on its way, so that `try_publish` does not fail and packet ids do not collide.
+const CHANNEL: usize = 4 * WINDOW;
+
+/// An event that is sent later than this after it was stored is historical.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// A broker that answers pings and yet acknowledges nothing for this long is left; a new connection may do better.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
+
+const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+
+/// When the program stops, and by when the last word is to be said. `None` while it runs.
+pub(super) type Stop = watch::Receiver<Option<Instant>>;
+
+/// What is being sent.
+enum Item {
+    Status,
+    Value,
+    Event(OutboxId),
+}
+
+/// What the connection tells its driver.
+enum Signal {
+    /// A publish got this packet id, in the order of the publishes.
+    Sent(u16),
+    /// The broker has it.
+    Acknowledged(u16),
+    /// The goodbye is out.
+    Disconnected,
+}
+
+/// Runs one session to its end. `Ok` when the program stopped and said so.
+///
+/// `late` is the newest event that is historical however quickly it is sent; it is asked for once connected.
+pub(super) async fn run(
+    shared: &Shared,
+    mut options: MqttOptions,
+    mut stop: Stop,
+    late: impl FnOnce() -> OutboxId,
+) -> Result<(), ConnectionError> {
+    options.set_last_will(LastWill::new(shared.topics.status(), "offline", QoS::AtLeastOnce, true));
+    let (client, mut connection) = AsyncClient::new(options, CHANNEL);
+    tokio::select! {
+        connected = connection.poll() => { connected?; }
+        () = past(stop.clone()) => return Err(ConnectionError::NetworkTimeout),
+    }
+    tracing::info!(broker = %shared.broker, "connected to the broker");
+    shared.board.republish();
+    let (signals, received) = mpsc::unbounded_channel();
+    let mut driver = Driver {
+        shared,
+        client,
+        received,
+        unnumbered: VecDeque::new(),
+        numbered: HashMap::new(),
+        cursor: OutboxId::default(),
+        late: late(),
+        events: 0,
+        values: 0,
+        drained: false,
+        disconnected: false,
+        heard: Instant::now(),
+    };
+    // Neither is ever cancelled by the other's progress: a poll that is cut off in a flush leaves bytes behind.
+    tokio::select! {
+        error = pump(&mut connection, signals) => Err(error),
+        driven = driver.drive(&mut stop) => driven.map_err(|Gone| ConnectionError::FlushTimeout),
+    }
+}
+
+/// Completes when the program stops and its last moment has come.
+async fn past(mut stop: Stop) {
+    let deadline = match stop.wait_for(Option::is_some).await {
+        Ok(deadline) => *deadline,
+        Err(_) => return,
+    };
+    if let Some(deadline) = deadline {
+        tokio::time::sleep_until(deadline).await;
+    }
+}
+
+/// Keeps the connection going until it fails.
+async fn pump(connection: &mut EventLoop, signals: mpsc::UnboundedSender<Signal>) -> ConnectionError {
+    loop {
+        let signal = match connection.poll().await {
+            Ok(Event::Outgoing(Outgoing::Publish(id))) => Signal::Sent(id),
+            Ok(Event::Incoming(Packet::PubAck(ack))) => Signal::Acknowledged(ack.pkid),
+            Ok(Event::Outgoing(Outgoing::Disconnect)) => Signal::Disconnected,
+            Ok(_) => continue,
+            Err(error) => return error,
+        };
+        let goodbye = matches!(signal, Signal::Disconnected);
+        // The driver outlives the pump, so someone listens.
+        let _ = signals.send(signal);
+        if goodbye {
+            // That the broker now closes the connection is no fault.
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// The broker, or rumqttc, takes no more.
+struct Gone;
+
+/// Decides what is sent when.
+struct Driver<'a> {
+    shared: &'a Shared,
+    client: AsyncClient,
+    received: mpsc::UnboundedReceiver<Signal>,
+    unnumbered: VecDeque<Item>,
+    numbered: HashMap<u16, Item>,
+    cursor: OutboxId,
+    late: OutboxId,
+    events: usize,
+    values: usize,
+    drained: bool,
+    disconnected: bool,
+    /// When the broker last acknowledged something, or the first thing it owes was sent.
+    heard: Instant,
+}
+
+impl Driver<'_> {
+    async fn drive(&mut self, stop: &mut Stop) -> Result<(), Gone> {
+        self.publish(Item::Status, self.shared.topics.status(), true, b"online".to_vec())?;
+        let mut expire = tokio::time::interval(EXPIRE_EVERY);
+        expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.fill()?;
+            let stopping = stop.borrow_and_update().is_some();
+            if stopping && self.idle() {
+                break;
+            }
+            let too_late = past(stop.clone());
+            tokio::select! {
+                signal = self.received.recv() => self.note(signal),
+                () = self.shared.wake.notified() => self.drained = false,
+                _ = expire.tick() => {
+                    self.shared.expire();
+                    self.drained = false;
+                    if !self.settled() && self.heard.elapsed() > ACKNOWLEDGED_WITHIN {
+                        return Err(Gone);
+                    }
+                }
+                _ = stop.changed() => {}
+                () = too_late => break,
+            }
+        }
+        self.say_goodbye().await
+    }
+
+    fn idle(&self) -> bool {
+        self.drained && self.settled() && self.shared.board.is_settled()
+    }
+
+    /// Whether the broker has acknowledged all that was sent.
+    fn settled(&self) -> bool {
+        self.unnumbered.is_empty() && self.numbered.is_empty()
+    }
+
+    /// The last word; without it the broker would speak the Last Will.
+    async fn say_goodbye(&mut self) -> Result<(), Gone> {
+        self.publish(Item::Status, self.shared.topics.status(), true, b"stopped".to_vec())?;
+        while !self.settled() {
+            let signal = self.received.recv().await;
+            self.note(signal);
+        }
+        self.client.try_disconnect().map_err(|_| Gone)?;
+        while !self.disconnected {
+            let signal = self.received.recv().await;
+            self.note(signal);
+        }
+        Ok(())
+    }
+
+    /// Sends what waits, as far as the windows allow.
+    fn fill(&mut self) -> Result<(), Gone> {
+        while self.values < WINDOW {
+            let Some((topic, payload)) = self.shared.board.take() else { break };
+            self.values += 1;
+            self.publish(Item::Value, topic, true, payload)?;
+        }
+        while !self.drained && self.events < WINDOW {
+            // SQLite answers in well under a millisecond, so the task may wait for it.
+            let batch = self.shared.store.pending(self.cursor, WINDOW - self.events).unwrap_or_else(|error| {
+                tracing::error!("{error}");
+                Vec::new()
+            });
+            self.drained = batch.is_empty();
+            for pending in batch {
+                self.cursor = pending.id;
+                self.send_event(pending)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send_event(&mut self, pending: Pending) -> Result<(), Gone> {
+        let mut message = match serde_json::from_slice::<EventMessage>(&pending.json) {
+            Ok(message) if pending.json.len() < MAX_PAYLOAD => message,
+            Ok(_) => {
+                self.discard(&pending, "it is larger than a packet may be");
+                return Ok(());
+            }
+            Err(error) => {
+                self.discard(&pending, &format!("it cannot be read: {error}"));
+                return Ok(());
+            }
+        };
+        let waited = Timestamp::now().duration_since(pending.created);
+        message.historical = pending.id <= self.late || waited.unsigned_abs() > FRESH;
+        self.events += 1;
+        self.publish(Item::Event(pending.id), self.shared.topics.events(&pending.camera), false, message.to_json())
+    }
+
+    fn discard(&self, pending: &Pending, why: &str) {
+        tracing::error!(camera = %pending.camera, "a stored event is given up: {why}");
+        report(self.shared.store.discard(pending.id));
+    }
+
+    fn publish(&mut self, item: Item, topic: String, retain: bool, payload: Vec<u8>) -> Result<(), Gone> {
+        if self.settled() {
+            self.heard = Instant::now();
+        }
+        self.unnumbered.push_back(item);
+        // Fails only if the connection is gone, which the pump tells.
+        self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).map_err(|_| Gone)
+    }
+
+    fn note(&mut self, signal: Option<Signal>) {
+        self.heard = Instant::now();
+        match signal {
+            Some(Signal::Sent(number)) => {
+                if let Some(item) = self.unnumbered.pop_front() {
+                    self.numbered.insert(number, item);
+                }
+            }
+            Some(Signal::Acknowledged(number)) => match self.numbered.remove(&number) {
+                Some(Item::Event(id)) => {
+                    self.events -= 1;
+                    report(self.shared.store.acknowledge(id));
+                }
+                Some(Item::Value) => self.values -= 1,
+                Some(Item::Status) | None => {}
+            },
+            Some(Signal::Disconnected) | None => self.disconnected = true,
+        }
+    }
+}
+
+fn report<T>(outcome: Result<T, StoreError>) {
+    if let Err(error) = outcome {
+        tracing::error!("{error}");
+    }
+}

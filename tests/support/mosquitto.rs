@@ -1,0 +1,78 @@
+//! A real broker on a free loopback port, killed when dropped.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// A running mosquitto.
+pub struct Mosquitto {
+    pub port: u16,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+impl Mosquitto {
+    /// Starts one that lets everybody in.
+    pub fn start() -> Self {
+        Self::with_config(|_| "allow_anonymous true\n".to_owned())
+    }
+
+    /// Starts one with these lines after its `listener`; `config` gets the folder in which it may put files.
+    pub fn with_config(config: impl FnOnce(&Path) -> String) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // Free now; a broker cannot be told to choose one itself.
+        let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port();
+        let lines = config(folder.path());
+        let text = format!("per_listener_settings false\nuser root\nlistener {port} 127.0.0.1\n{lines}");
+        std::fs::write(folder.path().join("mosquitto.conf"), text).expect("the broker's config");
+        let mut broker = Self { port, folder, child: None };
+        broker.restart();
+        broker
+    }
+
+    /// Starts it again on the same port, with nothing remembered.
+    pub fn restart(&mut self) {
+        self.kill();
+        let log = std::fs::File::create(self.folder.path().join("log")).expect("the broker's log");
+        let child = Command::new(program())
+            .arg("-v")
+            .arg("-c")
+            .arg(self.folder.path().join("mosquitto.conf"))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("mosquitto is installed (apt-get install mosquitto)");
+        self.child = Some(child);
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(started.elapsed() < READY_WITHIN, "mosquitto does not listen: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("the broker can be killed");
+            child.wait().expect("the broker ends");
+        }
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Debian puts it where users have no path to.
+fn program() -> PathBuf {
+    let debian = PathBuf::from("/usr/sbin/mosquitto");
+    if debian.is_file() { debian } else { PathBuf::from("mosquitto") }
+}
