@@ -86,7 +86,7 @@ pub fn draw(frame: &Frame, marks: &[Mark]) -> Vec<u8> {
 pub fn jpeg(frame: &Frame, marks: &[Mark], quality: u8) -> Vec<u8> {
     let rgb = draw(frame, marks);
     let mut held = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut held, quality);
+    let mut encoder = JpegEncoder::new_with_quality(&mut held, quality);
     // Writing to memory fails only for pictures beyond JPEG's 65,535 pixels a side, which settings do not allow.
     let _ = encoder.encode(&rgb, frame.width(), frame.height(), image::ExtendedColorType::Rgb8);
     held

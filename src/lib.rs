@@ -20,7 +20,10 @@
 //! `main → cli → app → {capture, mqtt, web, store} → pipeline → {track, detect, prompts, regions, clip} → frame`.
 //! `tests/tidy.rs` refuses a `use` that goes up.
 
+pub mod annotate;
+
 pub mod capture;
+
 pub mod clip;
 pub mod config;
 pub mod detect;
@@ -31,4 +34,6 @@ pub mod prompts;
 pub mod regions;
 pub mod shutdown;
 pub mod store;
+pub mod telemetry;
 pub mod track;
+pub mod web;

@@ -1,0 +1,172 @@
+//! The manifest: what `manifest.toml` says of a model folder.
+
+use std::path::{Component, Path};
+
+use serde::Deserialize;
+
+use super::error::ModelError;
+
+/// A model folder's description.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Short name.
+    pub name: String,
+    /// One sentence.
+    #[serde(default)]
+    pub description: String,
+    /// SPDX expression.
+    #[serde(default)]
+    pub licence: String,
+    /// Where it comes from.
+    #[serde(default)]
+    pub origin: String,
+    /// Said when the program starts on it.
+    pub notice: Option<String>,
+    /// Its files.
+    pub files: Files,
+    /// The image tower.
+    pub image: ImageTower,
+    /// The text tower.
+    pub text: TextTower,
+    /// The shared space.
+    pub embedding: Space,
+}
+
+/// The files of a model; `image` and `text` may be the same.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// ONNX with the image tower.
+    pub image: ModelFile,
+    /// ONNX with the text tower.
+    pub text: ModelFile,
+    /// `tokenizer.json`.
+    pub tokenizer: ModelFile,
+}
+
+/// One file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    /// Within the folder.
+    pub path: String,
+    /// Of its content, in hexadecimal; absent only where the manifest was derived from an export.
+    pub sha256: Option<String>,
+}
+
+/// How the image tower is fed and read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageTower {
+    /// Side of the square input in pixels.
+    pub size: u32,
+    /// Mean per channel, RGB, of values 0..1.
+    pub mean: [f32; 3],
+    /// Standard deviation per channel, RGB, of values 0..1.
+    pub std: [f32; 3],
+    /// How crops are resized.
+    pub interpolation: Interpolation,
+    /// Name of the graph's input, `[batch, 3, size, size]`.
+    pub input: String,
+    /// Name of the graph's output, `[batch, width]`.
+    pub output: String,
+    /// Arithmetic of the tower.
+    #[serde(default)]
+    pub precision: Precision,
+}
+
+/// How the text tower is fed and read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextTower {
+    /// Most tokens of a phrase, start and end included.
+    pub context_length: usize,
+    /// Name of the graph's input, `[batch, tokens]`.
+    pub input: String,
+    /// Name of the graph's attention mask, if it has one.
+    pub attention_mask: Option<String>,
+    /// Name of the graph's output, `[batch, width]`.
+    pub output: String,
+    /// What phrases are filled up with.
+    pub pad_token: String,
+}
+
+/// The space that both towers share.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Space {
+    /// Dimensions.
+    pub width: usize,
+    /// What cosines are multiplied with before a softmax: the exponential of the learnt parameter.
+    pub logit_scale: f32,
+}
+
+/// Antialiased resizing, as Pillow does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// Triangle filter.
+    Bilinear,
+    /// Catmull-Rom (a = -0.5), what CLIP was trained with.
+    Bicubic,
+    /// Three-lobed Lanczos.
+    Lanczos3,
+}
+
+/// The arithmetic that a tower runs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+}
+
+impl Manifest {
+    /// Reads a manifest; `file` names it in errors.
+    ///
+    /// # Errors
+    /// The first thing that cannot be, with its key.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ModelError> {
+        let fault = |problem: String| ModelError::Manifest { file: file.to_owned(), problem };
+        let manifest: Self = toml::from_str(text).map_err(|e| fault(e.to_string().trim_end().to_owned()))?;
+        manifest.check().map_err(fault)?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (key, file) in [("image", &self.files.image), ("text", &self.files.text), ("tokenizer", &self.files.tokenizer)] {
+            let plain = Path::new(&file.path).components().all(|part| matches!(part, Component::Normal(_)));
+            if file.path.is_empty() || !plain {
+                return Err(format!("files.{key}.path is {:?}, should be a path within the folder", file.path));
+            }
+            match &file.sha256 {
+                Some(hash) if hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                    return Err(format!("files.{key}.sha256 is {hash:?}, should be 64 hexadecimal digits"));
+                }
+                _ => {}
+            }
+        }
+        if !(8..=2048).contains(&self.image.size) {
+            return Err(format!("image.size is {}, should be from 8 to 2048", self.image.size));
+        }
+        if self.image.std.iter().any(|std| !std.is_finite() || *std <= 0.0) {
+            return Err(format!("image.std is {:?}, should be three numbers above 0", self.image.std));
+        }
+        if self.image.mean.iter().any(|mean| !mean.is_finite()) {
+            return Err(format!("image.mean is {:?}, should be three numbers", self.image.mean));
+        }
+        if !(2..=4096).contains(&self.text.context_length) {
+            return Err(format!("text.context_length is {}, should be from 2 to 4096", self.text.context_length));
+        }
+        if !(1..=65_536).contains(&self.embedding.width) {
+            return Err(format!("embedding.width is {}, should be from 1 to 65536", self.embedding.width));
+        }
+        let scale = self.embedding.logit_scale;
+        if !(scale > 0.0 && scale <= 1000.0) {
+            return Err(format!("embedding.logit_scale is {scale}, should be above 0, at most 1000 (100 for most CLIPs)"));
+        }
+        Ok(())
+    }
+}

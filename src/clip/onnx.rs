@@ -1,0 +1,98 @@
+//! An ONNX graph, and one tower cut out of it.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use tract_onnx::pb::{ModelProto, TensorProto};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::{DimLike, bail};
+
+use super::error::ModelError;
+
+/// A tower ready to run.
+pub(super) type Plan = Arc<TypedRunnableModel>;
+
+/// A parsed ONNX file.
+pub(super) struct Graph {
+    proto: ModelProto,
+    file: String,
+}
+
+impl Graph {
+    /// Parses the bytes of a file.
+    pub(super) fn read(bytes: &[u8], file: &str) -> Result<Self, ModelError> {
+        let fault = |problem: String| ModelError::Graph { file: file.to_owned(), problem };
+        let proto = onnx()
+            .proto_model_for_read(&mut Cursor::new(bytes))
+            .map_err(|e| fault(format!("its {} bytes are no complete ONNX file ({e})", bytes.len())))?;
+        if proto.graph.as_ref().is_none_or(|graph| graph.node.is_empty()) {
+            return Err(fault(format!("its {} bytes hold no graph", bytes.len())));
+        }
+        Ok(Self { proto, file: file.to_owned() })
+    }
+
+    fn initializers(&self) -> impl Iterator<Item = &TensorProto> {
+        self.proto.graph.iter().flat_map(|graph| &graph.initializer)
+    }
+
+    /// Names of its inputs, weights left out.
+    pub(super) fn inputs(&self) -> Vec<String> {
+        let graph = self.proto.graph.iter().flat_map(|graph| &graph.input);
+        graph.map(|input| input.name.clone()).filter(|name| self.initializers().all(|i| &i.name != name)).collect()
+    }
+
+    /// Names of its outputs.
+    pub(super) fn outputs(&self) -> Vec<String> {
+        self.proto.graph.iter().flat_map(|graph| &graph.output).map(|output| output.name.clone()).collect()
+    }
+
+    /// The value of a scalar weight.
+    pub(super) fn scalar(&self, name: &str) -> Option<f32> {
+        let tensor = self.initializers().find(|tensor| tensor.name == name)?;
+        let raw = <[u8; 4]>::try_from(tensor.raw_data.as_slice()).ok().map(f32::from_le_bytes);
+        raw.or_else(|| tensor.float_data.first().copied())
+    }
+
+    /// Rows of the table of token embeddings, if one is named as exporters name it.
+    pub(super) fn token_rows(&self) -> Option<usize> {
+        let table = self.initializers().find(|t| t.name.contains("token_embedding") && t.dims.len() == 2)?;
+        Some(table.dims[0] as usize)
+    }
+
+    /// Cuts out what leads from `inputs` (name and fact) to `output`, optimised for those facts. Returns it with the
+    /// output's last dimension.
+    pub(super) fn tower(&self, inputs: &[(&str, InferenceFact)], output: &str) -> Result<(Plan, usize), ModelError> {
+        let fault = |problem: String| ModelError::Graph { file: self.file.clone(), problem };
+        for (name, _) in inputs {
+            if !self.inputs().iter().any(|input| input == name) {
+                return Err(fault(format!("it has no input {name:?}; its inputs: {}", self.inputs().join(", "))));
+            }
+        }
+        if !self.outputs().iter().any(|name| name == output) {
+            return Err(fault(format!("it has no output {output:?}; its outputs: {}", self.outputs().join(", "))));
+        }
+        self.cut(inputs, output).map_err(|e| fault(format!("{e:#}")))
+    }
+
+    fn cut(&self, inputs: &[(&str, InferenceFact)], output: &str) -> TractResult<(Plan, usize)> {
+        // Exports carry symbolic shapes that clash with fixed inputs, and no shape of theirs is needed.
+        let reader = onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
+        let mut model = reader.model_for_proto_model(&self.proto)?;
+        model.select_outputs_by_name([output])?;
+        let outlets: Vec<OutletId> =
+            inputs.iter().map(|(name, _)| model.node_id_by_name(name).map(OutletId::from)).collect::<TractResult<_>>()?;
+        model.set_input_outlets(&outlets)?;
+        // Facts are set on what is left: the other tower's inputs are gone after this.
+        let mut model = model.into_compact()?;
+        for (index, (_, fact)) in inputs.iter().enumerate() {
+            model.set_input_fact(index, fact.clone())?;
+        }
+        let model = model.into_optimized()?;
+        let shape = model.output_fact(0)?.shape.clone();
+        let width = match shape.rank() {
+            2 => shape[1].to_usize()?,
+            rank => bail!("its output {output:?} has {rank} dimensions, should be [batch, width]"),
+        };
+        Ok((model.into_runnable()?, width))
+    }
+}

@@ -1,0 +1,120 @@
+//! A model package: a folder with a manifest, ONNX and a tokenizer, or the same embedded in the binary.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::error::ModelError;
+use super::image::ImageEncoder;
+use super::manifest::{Manifest, ModelFile};
+use super::text::TextEncoder;
+use super::{embedded, huggingface};
+
+/// Where a package's files are.
+#[derive(Clone, Debug)]
+pub(super) enum Shelf {
+    Folder(PathBuf),
+    Embedded,
+}
+
+impl Shelf {
+    pub(super) fn named(&self, file: &str) -> String {
+        match self {
+            Self::Folder(folder) => folder.join(file).display().to_string(),
+            Self::Embedded => format!("the embedded {file}"),
+        }
+    }
+
+    pub(super) fn read(&self, file: &str) -> Result<Cow<'static, [u8]>, ModelError> {
+        let fault = |problem: String| ModelError::File { file: self.named(file), problem };
+        match self {
+            Self::Folder(folder) => std::fs::read(folder.join(file)).map(Cow::Owned).map_err(|e| fault(e.to_string())),
+            Self::Embedded => {
+                embedded::file(file).map(Cow::Borrowed).ok_or_else(|| fault("it is not embedded".to_owned()))
+            }
+        }
+    }
+}
+
+/// A model package whose manifest has been read. Its files are read, and their hashes checked, when an encoder is made.
+#[derive(Clone, Debug)]
+pub struct Model {
+    shelf: Shelf,
+    manifest: Manifest,
+}
+
+impl Model {
+    /// Opens a folder with a `manifest.toml`, or laid out as a Hugging Face CLIP export.
+    ///
+    /// # Errors
+    /// What is missing in the folder, or wrong in its manifest.
+    pub fn open(folder: &Path) -> Result<Self, ModelError> {
+        let shelf = Shelf::Folder(folder.to_owned());
+        if !folder.is_dir() {
+            let problem = "there is no such folder".to_owned();
+            return Err(ModelError::File { file: folder.display().to_string(), problem });
+        }
+        let manifest = if !folder.join("manifest.toml").exists() && folder.join("config.json").exists() {
+            huggingface::manifest(folder)?
+        } else {
+            Self::read_manifest(&shelf)?
+        };
+        Ok(Self { shelf, manifest })
+    }
+
+    /// The demo model that is part of the program.
+    ///
+    /// # Errors
+    /// Only if the program was built with broken files.
+    pub fn embedded() -> Result<Self, ModelError> {
+        let shelf = Shelf::Embedded;
+        Ok(Self { manifest: Self::read_manifest(&shelf)?, shelf })
+    }
+
+    fn read_manifest(shelf: &Shelf) -> Result<Manifest, ModelError> {
+        let file = shelf.named("manifest.toml");
+        let text = String::from_utf8(shelf.read("manifest.toml")?.into_owned())
+            .map_err(|_| ModelError::Manifest { file: file.clone(), problem: "is not UTF-8 text".to_owned() })?;
+        Manifest::parse(&text, &file)
+    }
+
+    /// What the package says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Loads the image tower, to run on so many threads (at least 1).
+    ///
+    /// # Errors
+    /// What is wrong with the file or its graph.
+    pub fn image_encoder(&self, threads: usize) -> Result<ImageEncoder, ModelError> {
+        let file = &self.manifest.files.image;
+        ImageEncoder::new(&self.manifest, &self.checked(file)?, &self.shelf.named(&file.path), threads)
+    }
+
+    /// Loads the text tower and tokenizer. Drop it when the phrases are embedded: it is the larger part of a model.
+    ///
+    /// # Errors
+    /// What is wrong with the files, or with one for the other.
+    pub fn text_encoder(&self) -> Result<TextEncoder, ModelError> {
+        let files = &self.manifest.files;
+        let tokenizer = super::tokenizer::Tokenizer::new(
+            &self.checked(&files.tokenizer)?,
+            &self.shelf.named(&files.tokenizer.path),
+            &self.manifest.text,
+        )?;
+        TextEncoder::new(&self.manifest, &self.checked(&files.text)?, &self.shelf.named(&files.text.path), tokenizer)
+    }
+
+    fn checked(&self, file: &ModelFile) -> Result<Cow<'static, [u8]>, ModelError> {
+        let bytes = self.shelf.read(&file.path)?;
+        if let Some(expected) = &file.sha256 {
+            let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            if !found.eq_ignore_ascii_case(expected) {
+                return Err(ModelError::Hash { file: self.shelf.named(&file.path), found, expected: expected.clone() });
+            }
+        }
+        Ok(bytes)
+    }
+}
