@@ -104,7 +104,9 @@ mod tests {
     #[test]
     fn marks_reach_the_picture_even_at_its_edges() {
         let frame = Frame::new(160, 90, vec![0; 160 * 90 * 3], 0, jiff::Timestamp::UNIX_EPOCH).expect("a frame");
-        for area in [UnitBox::new(0.0, 0.0, 1.0, 1.0), UnitBox::new(0.9, 0.9, 1.0, 1.0), UnitBox::new(0.3, 0.4, 0.5, 0.6)] {
+        for area in
+            [UnitBox::new(0.0, 0.0, 1.0, 1.0), UnitBox::new(0.9, 0.9, 1.0, 1.0), UnitBox::new(0.3, 0.4, 0.5, 0.6)]
+        {
             let mark = Mark { area, label: label("a blue bicycle", 0.931), colour: 7 };
             assert!(draw(&frame, std::slice::from_ref(&mark)).iter().any(|value| *value != 0));
             let decoded = image::load_from_memory(&jpeg(&frame, &[mark], 80)).expect("a JPEG");

@@ -58,7 +58,7 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
         let (sender, receiver) = capture::latest_wins();
         let watcher = Watcher::new(camera.clone(), bank, Arc::clone(&encoder), outlets);
         threads.push(watcher.spawn(receiver, shutdown.clone())?);
-        threads.push(capture::spawn(camera, status, sender, shutdown.clone()));
+        threads.push(capture::spawn(camera, status, sender, shutdown.clone())?);
     }
     tracing::info!(%device, cameras = threads.len() / 2, "looking out");
     ready(page);
@@ -149,14 +149,15 @@ fn serve_page(
     runtime: &Runtime,
 ) -> anyhow::Result<Option<String>> {
     let Some(address) = settings.web else { return Ok(None) };
-    let listener =
-        runtime.block_on(TcpListener::bind(address)).with_context(|| format!("web.listen: cannot listen on {address}"))?;
+    let listener = runtime
+        .block_on(TcpListener::bind(address))
+        .with_context(|| format!("web.listen: cannot listen on {address}"))?;
     let page = format!("http://{}/", listener.local_addr()?);
     runtime.spawn(web::serve(listener, views.clone(), shutdown.clone()));
     Ok(Some(page))
 }
 
-fn status_outlet(camera: &CameraSettings, outlets: &Outlets) -> impl Fn(CameraStatus) + Send + use<> {
+fn status_outlet(camera: &CameraSettings, outlets: &Outlets) -> impl Fn(CameraStatus) + Send + Sync + use<> {
     let (name, views, publisher) = (camera.name.clone(), outlets.views.clone(), outlets.publisher.clone());
     move |status| {
         views.status(&name, status);

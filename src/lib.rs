@@ -22,8 +22,9 @@
 
 pub mod annotate;
 
+pub mod app;
 pub mod capture;
-
+pub mod cli;
 pub mod clip;
 pub mod config;
 pub mod detect;

@@ -84,7 +84,8 @@ fn every_way_of_cutting_the_work_gives_the_same_embeddings() {
     let model = Model::embedded().expect("opens");
     let rgb: Vec<u8> = (0..200 * 120 * 3).map(|i| (i * 7 % 251) as u8).collect();
     let frame = Frame::new(200, 120, rgb, 0, Timestamp::UNIX_EPOCH).expect("a frame");
-    let tiles: Vec<PixelRect> = (0..7).map(|i| PixelRect { x: i * 10, y: i * 5, width: 60 + i, height: 60 + i }).collect();
+    let tiles: Vec<PixelRect> =
+        (0..7).map(|i| PixelRect { x: i * 10, y: i * 5, width: 60 + i, height: 60 + i }).collect();
     let one = model.image_encoder(1).expect("loads").encode(&frame, &tiles).expect("encodes");
     let three = model.image_encoder(3).expect("loads").encode(&frame, &tiles).expect("encodes");
     assert_eq!(one, three);
@@ -158,7 +159,8 @@ fn a_tokenizer_of_another_vocabulary_is_refused() {
     let Some(shared) = shared() else { return };
     let found = fault(|f| {
         without_hashes(f);
-        std::fs::copy(shared.join("reference/tiny_random_clip/tokenizer.json"), f.join("tokenizer.json")).expect("copies");
+        std::fs::copy(shared.join("reference/tiny_random_clip/tokenizer.json"), f.join("tokenizer.json"))
+            .expect("copies");
     });
     assert!(found.contains("49408") && found.contains("tokenizer"), "{found}");
 }

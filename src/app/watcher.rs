@@ -40,9 +40,21 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn new(camera: CameraSettings, bank: PromptBank, encoder: Arc<dyn TileEncoder>, outlets: Outlets) -> Self {
+    pub(super) fn new(
+        camera: CameraSettings,
+        bank: PromptBank,
+        encoder: Arc<dyn TileEncoder>,
+        outlets: Outlets,
+    ) -> Self {
         let watch = Watch::new(camera, bank);
-        Self { watch, encoder, outlets, faults: OncePerSecond::default(), told: BTreeMap::new(), pictured: BTreeMap::new() }
+        Self {
+            watch,
+            encoder,
+            outlets,
+            faults: OncePerSecond::default(),
+            told: BTreeMap::new(),
+            pictured: BTreeMap::new(),
+        }
     }
 
     pub(super) fn spawn(mut self, queue: LatestReceiver<Frame>, shutdown: Shutdown) -> std::io::Result<JoinHandle<()>> {
@@ -95,7 +107,11 @@ impl Watcher {
     fn marks(&self, sight: &Sight) -> Vec<Mark> {
         let of_prompt = |(colour, presence): (usize, &Presence)| {
             let phrase = self.watch.camera().prompts[colour].phrases[0].clone();
-            let mark = move |thing: &crate::detect::Detection| Mark { area: thing.area, label: label(&phrase, thing.score), colour };
+            let mark = move |thing: &crate::detect::Detection| Mark {
+                area: thing.area,
+                label: label(&phrase, thing.score),
+                colour,
+            };
             presence.things.iter().map(mark).collect::<Vec<_>>()
         };
         sight.present.iter().enumerate().flat_map(of_prompt).collect()

@@ -90,7 +90,11 @@ pub(super) fn run(args: EmbedArgs) -> anyhow::Result<()> {
         }
     }
     let scale = model.manifest().embedding.logit_scale;
-    if args.json { print_json(&model, &pictures, &phrases, scale) } else { print_table(&pictures, &phrases, scale) }
+    if args.json {
+        print_json(&model, &pictures, &phrases, scale)
+    } else {
+        print_table(&pictures, &phrases, scale)
+    }
     Ok(())
 }
 
@@ -118,9 +122,9 @@ fn print_json(model: &Model, pictures: &[Picture], phrases: &[Phrase], scale: f3
     let (cosines, probabilities): (Vec<_>, Vec<_>) =
         pictures.iter().map(|picture| similarities(picture, phrases, scale)).unzip();
     let logits: Vec<Vec<f32>> = cosines.iter().map(|row| row.iter().map(|cosine| cosine * scale).collect()).collect();
-    let images = pictures.iter().map(
-        |p| json!({ "file": p.file.display().to_string(), "crop": p.corners, "embedding": p.embedding.values() }),
-    );
+    let images = pictures
+        .iter()
+        .map(|p| json!({ "file": p.file.display().to_string(), "crop": p.corners, "embedding": p.embedding.values() }));
     let texts =
         phrases.iter().map(|p| json!({ "text": p.text, "input_ids": p.ids, "embedding": p.embedding.values() }));
     let all = json!({

@@ -6,9 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::ModelError;
-use super::manifest::{
-    Files, ImageTower, Interpolation, Manifest, ModelFile, Precision, Space, TextTower,
-};
+use super::manifest::{Files, ImageTower, Interpolation, Manifest, ModelFile, Precision, Space, TextTower};
 use super::onnx::Graph;
 
 /// Where the exporters put the graphs, the one-file layout first.
@@ -31,7 +29,10 @@ pub fn manifest(folder: &Path) -> Result<Manifest, ModelError> {
         problem: problem.to_owned(),
     };
     let (image, text) = graphs(folder).ok_or_else(|| {
-        fault("config.json", "beside it is no model.onnx, nor vision_model.onnx and text_model.onnx, nor the same in onnx/")
+        fault(
+            "config.json",
+            "beside it is no model.onnx, nor vision_model.onnx and text_model.onnx, nor the same in onnx/",
+        )
     })?;
     let number = |path: &str| config.pointer(path).and_then(Value::as_u64);
     let width = number("/projection_dim").ok_or_else(|| fault("config.json", "has no projection_dim"))?;
@@ -106,7 +107,8 @@ fn read(folder: &Path, file: &str) -> Result<Value, ModelError> {
     let path = folder.join(file);
     let named = || path.display().to_string();
     let text = std::fs::read(&path).map_err(|e| ModelError::File { file: named(), problem: e.to_string() })?;
-    serde_json::from_slice(&text).map_err(|e| ModelError::Manifest { file: named(), problem: format!("is not JSON: {e}") })
+    serde_json::from_slice(&text)
+        .map_err(|e| ModelError::Manifest { file: named(), problem: format!("is not JSON: {e}") })
 }
 
 fn triple(config: &Value, key: &str) -> Option<[f32; 3]> {

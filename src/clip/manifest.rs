@@ -136,7 +136,9 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), String> {
-        for (key, file) in [("image", &self.files.image), ("text", &self.files.text), ("tokenizer", &self.files.tokenizer)] {
+        for (key, file) in
+            [("image", &self.files.image), ("text", &self.files.text), ("tokenizer", &self.files.tokenizer)]
+        {
             let plain = Path::new(&file.path).components().all(|part| matches!(part, Component::Normal(_)));
             if file.path.is_empty() || !plain {
                 return Err(format!("files.{key}.path is {:?}, should be a path within the folder", file.path));
@@ -165,7 +167,9 @@ impl Manifest {
         }
         let scale = self.embedding.logit_scale;
         if !(scale > 0.0 && scale <= 1000.0) {
-            return Err(format!("embedding.logit_scale is {scale}, should be above 0, at most 1000 (100 for most CLIPs)"));
+            return Err(format!(
+                "embedding.logit_scale is {scale}, should be above 0, at most 1000 (100 for most CLIPs)"
+            ));
         }
         Ok(())
     }

@@ -79,8 +79,10 @@ impl Graph {
         let reader = onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
         let mut model = reader.model_for_proto_model(&self.proto)?;
         model.select_outputs_by_name([output])?;
-        let outlets: Vec<OutletId> =
-            inputs.iter().map(|(name, _)| model.node_id_by_name(name).map(OutletId::from)).collect::<TractResult<_>>()?;
+        let outlets: Vec<OutletId> = inputs
+            .iter()
+            .map(|(name, _)| model.node_id_by_name(name).map(OutletId::from))
+            .collect::<TractResult<_>>()?;
         model.set_input_outlets(&outlets)?;
         // Facts are set on what is left: the other tower's inputs are gone after this.
         let mut model = model.into_compact()?;

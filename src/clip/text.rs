@@ -58,7 +58,8 @@ impl TextEncoder {
     pub fn encode(&self, phrase: &str) -> Result<Embedding, ModelError> {
         let ids = self.tokenizer.ids(phrase)?;
         let context = self.tower.context_length;
-        let length = LENGTHS.iter().copied().find(|length| ids.len() <= *length && *length < context).unwrap_or(context);
+        let length =
+            LENGTHS.iter().copied().find(|length| ids.len() <= *length && *length < context).unwrap_or(context);
         let plan = self.plan(length)?;
         let at = |index: usize| i64::from(ids.get(index).copied().unwrap_or(self.tokenizer.pad()));
         let input = tract_ndarray::Array2::from_shape_fn((1, length), |(_, index)| at(index));

@@ -18,7 +18,8 @@ impl Tokenizer {
     /// [`ModelError::Tokenizer`] if it is broken or lacks the padding token.
     pub fn new(bytes: &[u8], file: &str, tower: &TextTower) -> Result<Self, ModelError> {
         let fault = |problem: String| ModelError::Tokenizer { file: file.to_owned(), problem };
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| fault(format!("it cannot be read: {e}")))?;
+        let mut inner =
+            tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| fault(format!("it cannot be read: {e}")))?;
         // A phrase that is too long is an error here, never cut silently.
         inner.with_truncation(None).map_err(|e| fault(e.to_string()))?;
         inner.with_padding(None);
@@ -46,7 +47,8 @@ impl Tokenizer {
     /// # Errors
     /// [`ModelError::TooLong`] beyond the context length.
     pub fn ids(&self, phrase: &str) -> Result<Vec<u32>, ModelError> {
-        let encoding = self.inner.encode(phrase, true).map_err(|e| ModelError::Run(format!("tokenizing {phrase:?}: {e}")))?;
+        let encoding =
+            self.inner.encode(phrase, true).map_err(|e| ModelError::Run(format!("tokenizing {phrase:?}: {e}")))?;
         let tokens = encoding.len();
         if tokens > self.limit {
             let shown: String = phrase.chars().take(60).chain((phrase.chars().count() > 60).then_some('…')).collect();

@@ -2,7 +2,9 @@
 
 use toml::{Table, Value};
 
-use super::settings::{CameraSettings, LogFormat, MqttSettings, PromptSettings, Rotation, Settings, Source, StoreSettings};
+use super::settings::{
+    CameraSettings, LogFormat, MqttSettings, PromptSettings, Rotation, Settings, Source, StoreSettings,
+};
 use crate::frame::Polygon;
 
 /// The settings in the form of the configuration file. A password shows as `***`, a source without its credentials.

@@ -20,7 +20,7 @@ use super::topics::Topics;
 use crate::capture::CameraStatus;
 use crate::config::settings::{MqttSettings, Name};
 use crate::shutdown::Shutdown;
-use crate::store::{OutboxId, Store, StoreError};
+use crate::store::{OutboxCounts, OutboxId, Store, StoreError};
 use crate::track::Event;
 
 const BACKOFF_FLOOR: Duration = Duration::from_secs(1);
@@ -138,6 +138,11 @@ impl Publisher {
         if self.shared.board.set(topic, payload) {
             self.shared.wake.notify_one();
         }
+    }
+
+    /// What waits for the broker, and what became of the rest.
+    pub fn outbox(&self) -> OutboxCounts {
+        self.shared.store.counts()
     }
 
     /// The topics in use.

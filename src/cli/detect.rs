@@ -1,0 +1,202 @@
+//! `lookout detect`: described things in a photo or a video file, once.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use image::RgbImage;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{photo, report};
+use crate::annotate::{self, Mark};
+use crate::capture::source::Shape;
+use crate::capture::{Recorder, open_offline};
+use crate::clip::{Model, TileEncoder};
+use crate::config::camera::default_negatives;
+use crate::config::settings::{CameraSettings, EventSettings, GridSettings, Name, PromptSettings, Rotation, Source};
+use crate::frame::Frame;
+use crate::pipeline::{Sight, Watch};
+use crate::{app, config};
+
+/// Arguments of `lookout detect`.
+#[derive(clap::Args)]
+pub struct DetectArgs {
+    /// A photo (JPEG, PNG, GIF, WebP) or a video file
+    input: PathBuf,
+    /// What to look for (repeatable)
+    #[arg(long = "prompt", required = true)]
+    prompts: Vec<String>,
+    /// Probability from which a prompt counts, 0.01 to 0.99
+    #[arg(long, default_value_t = PromptSettings::DEFAULT_THRESHOLD)]
+    threshold: f32,
+    /// A model folder; without one, the embedded demo model
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Analysed frames per second of a video
+    #[arg(long, default_value_t = 5.0)]
+    fps: f64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Write the annotated picture (.jpg, .png, .webp) or video (.webm, .mkv, .mp4) here
+    #[arg(long)]
+    annotate: Option<PathBuf>,
+}
+
+/// A video is analysed at this height; its boxes are told at this size too.
+const LONGEST_SIDE: u32 = 1280;
+
+struct Detector {
+    encoder: Box<dyn TileEncoder>,
+    watch: Watch,
+    phrases: Vec<String>,
+}
+
+impl Detector {
+    fn new(args: &DetectArgs, repeat_after: Duration) -> anyhow::Result<Self> {
+        let camera = camera(args, repeat_after)?;
+        let model = match &args.model {
+            Some(folder) => Model::open(folder)?,
+            None => Model::embedded()?,
+        };
+        if let Some(notice) = &model.manifest().notice {
+            eprintln!("{notice}");
+        }
+        let bank = app::banks(&model, std::slice::from_ref(&camera))?.remove(0);
+        let encoder = Box::new(model.image_encoder(config::file::default_threads())?);
+        let phrases = camera.prompts.iter().map(|prompt| prompt.phrases[0].clone()).collect();
+        Ok(Self { encoder, watch: Watch::new(camera, bank), phrases })
+    }
+
+    fn look(&mut self, frame: &Frame) -> anyhow::Result<Sight> {
+        Ok(self.watch.look(frame, self.encoder.as_ref(), usize::MAX)?)
+    }
+
+    fn marks(&self, sight: &Sight) -> Vec<Mark> {
+        let mark = |(colour, presence): (usize, &crate::pipeline::Presence)| {
+            let label = |score| annotate::label(&self.phrases[colour], score);
+            presence.things.iter().map(|t| Mark { area: t.area, label: label(t.score), colour }).collect::<Vec<_>>()
+        };
+        sight.present.iter().enumerate().flat_map(mark).collect()
+    }
+}
+
+/// A camera on which every detection is told at once, and forgotten on the next frame.
+fn camera(args: &DetectArgs, gone_after: Duration) -> anyhow::Result<CameraSettings> {
+    anyhow::ensure!(
+        (0.01..=0.99).contains(&args.threshold),
+        "--threshold is {}, should be from 0.01 to 0.99",
+        args.threshold
+    );
+    anyhow::ensure!((0.01..=60.0).contains(&args.fps), "--fps is {}, should be from 0.01 to 60", args.fps);
+    let mut prompts: Vec<PromptSettings> = Vec::new();
+    for phrase in &args.prompts {
+        anyhow::ensure!(!phrase.trim().is_empty(), "--prompt is empty, should describe something: \"a blue bicycle\"");
+        let name = Name::from_phrase(phrase).with_context(|| format!("--prompt {phrase:?} holds no word"))?;
+        prompts.push(PromptSettings {
+            name,
+            phrases: vec![phrase.clone()],
+            negatives: Vec::new(),
+            threshold: args.threshold,
+            zones: Vec::new(),
+        });
+    }
+    Ok(CameraSettings {
+        name: Name::new("input").context("`input` is a name")?,
+        source: Source::File { path: args.input.clone(), repeat: false },
+        fps: args.fps,
+        rotation: Rotation::None,
+        size: (640, 360),
+        grid: GridSettings::default(),
+        masks: Vec::new(),
+        zones: Vec::new(),
+        prompts,
+        negatives: default_negatives(),
+        events: EventSettings { min_hits: 1, hysteresis: 1.0, gone_after, update_every: gone_after },
+    })
+}
+
+pub(super) fn run(args: DetectArgs) -> anyhow::Result<()> {
+    anyhow::ensure!(args.input.exists(), "there is no file {}", args.input.display());
+    if photo::is_photo(&args.input) && !is_animation(&args.input) { on_photo(&args) } else { on_video(&args) }
+}
+
+/// A GIF of more than one picture is a video.
+fn is_animation(path: &Path) -> bool {
+    use image::AnimationDecoder;
+    let gif = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gif"));
+    let file = gif.then(|| std::fs::File::open(path).ok()).flatten();
+    let decoder = file.and_then(|file| image::codecs::gif::GifDecoder::new(std::io::BufReader::new(file)).ok());
+    decoder.is_some_and(|decoder| decoder.into_frames().take(2).count() == 2)
+}
+
+fn on_photo(args: &DetectArgs) -> anyhow::Result<()> {
+    let frame = photo::read(&args.input)?;
+    let mut detector = Detector::new(args, Duration::from_millis(1))?;
+    let sight = detector.look(&frame)?;
+    let found = report::findings(&sight, &detector.phrases, None, (frame.width(), frame.height()));
+    print(args, &found);
+    if let Some(out) = &args.annotate {
+        let rgb = annotate::draw(&frame, &detector.marks(&sight));
+        let picture = RgbImage::from_raw(frame.width(), frame.height(), rgb).context("the picture has its size")?;
+        picture.save(out).with_context(|| format!("cannot write {}", out.display()))?;
+    }
+    Ok(())
+}
+
+fn on_video(args: &DetectArgs) -> anyhow::Result<()> {
+    let path = std::path::absolute(&args.input)?;
+    let shape = Shape { size: None, fps: args.fps, rotation: Rotation::None };
+    let frames = open_offline(&Source::File { path, repeat: false }, &shape)?;
+    let mut detector = Detector::new(args, Duration::from_millis(1))?;
+    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
+    let mut recorder = None;
+    let mut all = Vec::new();
+    for frame in frames {
+        let (position, frame) = frame?;
+        let frame = shrunk(frame);
+        let sight = detector.look(&frame)?;
+        if let Some(out) = &args.annotate {
+            if recorder.is_none() {
+                recorder = Some(Recorder::start(out, frame.width(), frame.height())?);
+            }
+            if let Some(recorder) = &recorder {
+                recorder.add(&annotate::draw(&frame, &detector.marks(&sight)), frame.width(), position)?;
+            }
+        }
+        let found = report::findings(&sight, &detector.phrases, Some(position), (frame.width(), frame.height()));
+        bar.set_message(format!("{:.1} s, {} found", position.as_secs_f64(), all.len() + found.len()));
+        bar.tick();
+        all.extend(found);
+    }
+    bar.finish_and_clear();
+    print(args, &all);
+    recorder.map_or(Ok(()), |recorder| Ok(recorder.finish()?))
+}
+
+/// Larger frames tell the encoder nothing more: their tiles are shrunk to its input anyway.
+fn shrunk(frame: Frame) -> Frame {
+    let longest = frame.width().max(frame.height());
+    if longest <= LONGEST_SIDE {
+        return frame;
+    }
+    let Some(picture) = RgbImage::from_raw(frame.width(), frame.height(), frame.rgb().to_vec()) else { return frame };
+    let side = |length: u32| (length * LONGEST_SIDE / longest).max(1);
+    let (width, height) = (side(frame.width()), side(frame.height()));
+    let small = image::imageops::resize(&picture, width, height, image::imageops::FilterType::Triangle);
+    Frame::new(width, height, small.into_raw(), frame.sequence, frame.captured).unwrap_or(frame)
+}
+
+fn print(args: &DetectArgs, found: &[report::Finding]) {
+    if args.json {
+        let all: Vec<_> = found.iter().map(report::Finding::json).collect();
+        println!("{}", serde_json::json!({ "input": args.input.display().to_string(), "detections": all }));
+        return;
+    }
+    if found.is_empty() {
+        println!("nothing found");
+        return;
+    }
+    println!("{}", report::HEADING);
+    found.iter().for_each(|finding| println!("{}", finding.line()));
+}
