@@ -74,7 +74,11 @@ pub(super) fn run(args: EmbedArgs) -> anyhow::Result<()> {
     if !args.texts.is_empty() {
         let encoder = model.text_encoder()?;
         for text in args.texts {
-            phrases.push(Phrase { ids: encoder.token_ids(&text)?, embedding: encoder.encode(&text)?, text });
+            let (ids, cut) = encoder.cut_ids(&text)?;
+            if cut {
+                eprintln!("{text:?} is longer than the model reads and was cut to {} tokens", ids.len());
+            }
+            phrases.push(Phrase { embedding: encoder.encode_ids(&ids)?, ids, text });
         }
     }
     let mut pictures = Vec::new();

@@ -56,7 +56,22 @@ impl TextEncoder {
     /// # Errors
     /// [`ModelError::TooLong`], or what the tower says.
     pub fn encode(&self, phrase: &str) -> Result<Embedding, ModelError> {
-        let ids = self.tokenizer.ids(phrase)?;
+        self.encode_ids(&self.tokenizer.ids(phrase)?)
+    }
+
+    /// The ids of a phrase, cut to the context length as the original does: the end token stays. True if it was cut.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn cut_ids(&self, phrase: &str) -> Result<(Vec<u32>, bool), ModelError> {
+        self.tokenizer.cut_ids(phrase)
+    }
+
+    /// The embedding of a phrase's ids, at most the context length of them.
+    ///
+    /// # Errors
+    /// What the tower says.
+    pub fn encode_ids(&self, ids: &[u32]) -> Result<Embedding, ModelError> {
         let context = self.tower.context_length;
         let length =
             LENGTHS.iter().copied().find(|length| ids.len() <= *length && *length < context).unwrap_or(context);
@@ -68,11 +83,11 @@ impl TextEncoder {
             let mask = tract_ndarray::Array2::from_shape_fn((1, length), |(_, index)| i64::from(index < ids.len()));
             inputs.push(Tensor::from(mask).into_tvalue());
         }
-        let run = |e: TractError| ModelError::Run(format!("{phrase:?}: {e:#}"));
+        let run = |e: TractError| ModelError::Run(format!("{e:#}"));
         let output = plan.run(inputs).map_err(run)?;
         let values = output[0].to_plain_array_view::<f32>().map_err(run)?;
         Embedding::new(values.iter().copied().collect::<Vec<f32>>())
-            .ok_or_else(|| ModelError::Run(format!("{phrase:?} has no finite embedding")))
+            .ok_or_else(|| ModelError::Run("a phrase has no finite embedding".to_owned()))
     }
 
     fn plan(&self, length: usize) -> Result<Plan, ModelError> {

@@ -47,12 +47,32 @@ impl Tokenizer {
     /// # Errors
     /// [`ModelError::TooLong`] beyond the context length.
     pub fn ids(&self, phrase: &str) -> Result<Vec<u32>, ModelError> {
+        let ids = self.all_ids(phrase)?;
+        if ids.len() > self.limit {
+            let shown: String = phrase.chars().take(60).chain((phrase.chars().count() > 60).then_some('…')).collect();
+            return Err(ModelError::TooLong { phrase: shown, tokens: ids.len(), limit: self.limit });
+        }
+        Ok(ids)
+    }
+
+    /// The ids of a phrase, cut to the context length as the original does: the end token stays. True if it was cut.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn cut_ids(&self, phrase: &str) -> Result<(Vec<u32>, bool), ModelError> {
+        let mut ids = self.all_ids(phrase)?;
+        let surplus = ids.len().saturating_sub(self.limit);
+        let end = ids.len() - 1;
+        ids.drain(end - surplus..end);
+        Ok((ids, surplus > 0))
+    }
+
+    fn all_ids(&self, phrase: &str) -> Result<Vec<u32>, ModelError> {
         let encoding =
             self.inner.encode(phrase, true).map_err(|e| ModelError::Run(format!("tokenizing {phrase:?}: {e}")))?;
-        let tokens = encoding.len();
-        if tokens > self.limit {
-            let shown: String = phrase.chars().take(60).chain((phrase.chars().count() > 60).then_some('…')).collect();
-            return Err(ModelError::TooLong { phrase: shown, tokens, limit: self.limit });
+        if encoding.is_empty() {
+            let problem = "it adds no start and end tokens".to_owned();
+            return Err(ModelError::Tokenizer { file: self.file.clone(), problem });
         }
         Ok(encoding.get_ids().to_vec())
     }

@@ -1,0 +1,137 @@
+//! The configuration: every fault at once, and the files that are handed out.
+
+use std::path::Path;
+use std::process::Command;
+
+use lookout::config::{ConfigError, parse};
+
+const FAULTY: &str = r##"
+lgo = "json"
+[mqtt]
+url = "http://broker"
+base = "look/#"
+password = "hidden-secret"
+[[camera]]
+name = "yard door"
+source = "rtps://host/x"
+fps = "fast"
+rotation = 45
+[[camera.zone]]
+name = "gate"
+points = [[0, 0], [1, 1]]
+[[camera.prompt]]
+phrases = ["a dog"]
+treshold = 7
+[[camera.prompt]]
+phrases = ["a cat"]
+threshold = 7
+zones = ["gat"]
+[[camera.prompt]]
+phrases = [" "]
+[[camera]]
+name = "two"
+source = "demo://street"
+[[camera]]
+name = "two"
+source = "test://smpte"
+[[camera.prompt]]
+phrases = ["a dog"]
+"##;
+
+fn faults(text: &str) -> String {
+    match parse(text, "lookout.toml", Path::new(""), false) {
+        Err(error @ ConfigError::Faulty { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_its_key() {
+    let said = faults(FAULTY);
+    for wanted in [
+        "lgo: unknown key; did you mean `log`?",
+        "mqtt.url: has the scheme \"http\"",
+        "mqtt.base: is \"look/#\"",
+        "mqtt.user: a password is set",
+        "camera[0].name: is \"yard door\"",
+        "camera[0].source: has the scheme \"rtps\"",
+        "camera[0].fps: is \"fast\"",
+        "camera[0].rotation: is 45",
+        "camera[0].zone[0].points: has 2 points",
+        "camera[0].prompt[0].treshold: unknown key; did you mean `threshold`?",
+        "camera[0].prompt[1].threshold: is 7",
+        "camera[0].prompt[1].zones: there is no zone \"gat\"",
+        "camera[0].prompt[2].phrases[0]: is empty",
+        "camera[1].prompt: nothing to look out for",
+        "\"two\" names two cameras",
+    ] {
+        assert!(said.contains(wanted), "{wanted:?} in\n{said}");
+    }
+    assert!(!said.contains("hidden-secret"));
+}
+
+#[test]
+fn a_phrase_of_500_words_and_no_camera_are_faults() {
+    let long = format!("[[camera]]\nname = \"a\"\nsource = \"demo://\"\n[[camera.prompt]]\nphrases = [\"{}\"]", "word ".repeat(500));
+    assert!(faults(&long).contains("500 words"));
+    assert!(faults("").contains("no camera"));
+}
+
+fn check(file: &str, variables: &[(&str, &str)]) -> (bool, String) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lookout"));
+    command.args(["check", "--config"]).arg(folder.join(file)).envs(variables.iter().copied());
+    let output = command.output().expect("the program starts");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).expect("text"))
+}
+
+#[test]
+fn every_file_that_is_handed_out_is_valid() {
+    for file in ["lookout.toml", "raspberry-pi.toml", "jetson.toml", "usb.toml", "rtsp.toml"] {
+        let (valid, said) = check(file, &[]);
+        assert!(valid, "{file}: {said}");
+    }
+}
+
+#[test]
+fn what_is_printed_hides_secrets_and_can_be_read_again() {
+    let secret = [("LOOKOUT__MQTT__USER", "me"), ("LOOKOUT__MQTT__PASSWORD", "hidden-secret")];
+    let (valid, said) = check("rtsp.toml", &secret);
+    assert!(valid, "{said}");
+    assert!(said.contains("password = \"***\"") && said.contains("rtsp://***@192.0.2.10:554/stream2"), "{said}");
+    assert!(!said.contains("secret"));
+    let mut printed: toml::Table = said.parse().expect("TOML");
+    for (table, key) in [("model", "path"), ("store", "path")] {
+        printed[table].as_table_mut().expect("a table").remove(key);
+    }
+    parse(&printed.to_string(), "printed", Path::new(""), false).expect("valid");
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_is_checked_like_it() {
+    let (valid, said) = check("usb.toml", &[("LOOKOUT__MQTT__URL", "mqtts://other"), ("LOOKOUT__LOG", "json")]);
+    assert!(valid && said.contains("mqtts://other:8883") && said.contains("log = \"json\""), "{said}");
+    let (valid, said) = check("usb.toml", &[("LOOKOUT__MQTT__UURL", "x")]);
+    assert!(!valid && said.contains("mqtt.uurl: unknown key; did you mean `url`?"), "{said}");
+}
+
+#[test]
+fn systemd_accepts_the_service() {
+    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
+        eprintln!("skipped: systemd-analyze is not here");
+        return;
+    };
+    assert!(version.status.success());
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/lookout.service");
+    let text = std::fs::read_to_string(source).expect("readable");
+    // The program is not installed here, and a missing one is a fault.
+    let text = text.replace("/usr/bin/lookout", env!("CARGO_BIN_EXE_lookout"));
+    let unit = folder.path().join("lookout.service");
+    std::fs::write(&unit, text).expect("writes");
+    let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("lookout.service")).collect();
+    assert!(ours.is_empty(), "{ours:#?}");
+}
