@@ -37,7 +37,10 @@ impl Running {
         let (sender, frames) = latest_wins();
         let (tell, statuses) = channel();
         let shutdown = Shutdown::default();
-        let on_status = move |status| drop(tell.send(status));
+        let on_status = move |status| {
+            // Nobody listens any more when the test has ended.
+            let _ = tell.send(status);
+        };
         let thread = capture::spawn(camera, on_status, sender, shutdown.clone()).expect("a thread");
         Self { frames, statuses, shutdown, thread: Some(thread) }
     }
@@ -162,7 +165,7 @@ fn a_recording_that_does_not_repeat_ends_its_camera() {
     let running = Running::start(camera(Source::File { path, repeat: false }, (160, 90), 10.0));
     assert_eq!((running.status(), running.status()), (CameraStatus::Online, CameraStatus::Offline));
     let started = Instant::now();
-    while running.frames.recv_timeout(SOON) != Received::Closed {
+    while !matches!(running.frames.recv_timeout(SOON), Received::Closed) {
         assert!(started.elapsed() < SOON, "the queue is closed");
     }
 }

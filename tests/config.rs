@@ -72,7 +72,10 @@ fn every_fault_is_told_at_once_with_its_key() {
 
 #[test]
 fn a_phrase_of_500_words_and_no_camera_are_faults() {
-    let long = format!("[[camera]]\nname = \"a\"\nsource = \"demo://\"\n[[camera.prompt]]\nphrases = [\"{}\"]", "word ".repeat(500));
+    let long = format!(
+        "[[camera]]\nname = \"a\"\nsource = \"demo://\"\n[[camera.prompt]]\nphrases = [\"{}\"]",
+        "word ".repeat(500)
+    );
     assert!(faults(&long).contains("500 words"));
     assert!(faults("").contains("no camera"));
 }

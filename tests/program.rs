@@ -40,7 +40,8 @@ struct Hears(Receiver<(String, Vec<u8>)>);
 
 impl Hears {
     fn new(port: u16) -> Self {
-        let mut options = MqttOptions::new(format!("hears-{port}-{:?}", std::thread::current().id()), "127.0.0.1", port);
+        let mut options =
+            MqttOptions::new(format!("hears-{port}-{:?}", std::thread::current().id()), "127.0.0.1", port);
         options.set_max_packet_size(4 << 20, 1 << 20);
         let (client, mut connection) = Client::new(options, 10);
         client.subscribe("lookout/#", QoS::AtLeastOnce).expect("subscribes");
@@ -49,7 +50,11 @@ impl Hears {
             let _client = client;
             for message in connection.iter() {
                 match message {
-                    Ok(Event::Incoming(Packet::Publish(p))) if tell.send((p.topic.clone(), p.payload.to_vec())).is_err() => break,
+                    Ok(Event::Incoming(Packet::Publish(p)))
+                        if tell.send((p.topic.clone(), p.payload.to_vec())).is_err() =>
+                    {
+                        break;
+                    }
                     Ok(_) => {}
                     Err(_) => break,
                 }

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod offline;
+mod pace;
 mod pipeline;
 pub mod queue;
 pub mod recorder;

@@ -1,7 +1,7 @@
 //! One run of one pipeline: built, played, watched, and taken down off the main path.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use gstreamer_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
 use jiff::Timestamp;
 
 use super::error::CaptureError;
+use super::pace::Pace;
 use super::source::{CLIP, Shape, head, tail};
 use crate::config::settings::Source;
 use crate::frame::Frame;
@@ -78,6 +79,9 @@ impl Pipeline {
                 }
                 element.set_property_from_str(name, value);
             }
+        }
+        if let Some(pad) = inner.by_name("thin").and_then(|thin| thin.static_pad("src")) {
+            thin(&pad, Pace::new(shape.fps));
         }
         let sink = inner.by_name("frames").and_then(|sink| sink.downcast::<AppSink>().ok());
         let sink = sink.ok_or_else(|| fault("it has no appsink".to_owned()))?;
@@ -150,6 +154,16 @@ impl Pipeline {
             _ => CaptureError::Failed { uri, problem },
         }
     }
+}
+
+/// Drops the buffers that the pace does not take.
+fn thin(pad: &gst::Pad, pace: Pace) {
+    let pace = Mutex::new(pace);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let at = info.buffer().and_then(|buffer| buffer.pts()).map(|pts| Duration::from_nanos(pts.nseconds()));
+        let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
+        if at.is_none_or(|at| pace.takes(at)) { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+    });
 }
 
 /// Whether an enumeration's value is none of its names; GStreamer would panic on it.

@@ -44,7 +44,7 @@ impl RtspCamera {
                 server.mount_points().expect("mount points").add_factory("/camera", factory);
                 let source = server.attach(Some(&context)).expect("the port is free");
                 running.run();
-                server.client_filter(Some(|_: &_, _: &_| gstreamer_rtsp_server::RTSPFilterResult::Remove));
+                server.client_filter(Some(&mut |_, _| gstreamer_rtsp_server::RTSPFilterResult::Remove));
                 source.remove();
             };
             context.with_thread_default(serve).expect("the context is this thread's");
