@@ -118,6 +118,25 @@ fn a_file_is_turned_scaled_and_thinned() {
 }
 
 #[test]
+fn an_animated_gif_keeps_its_timing_and_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("animation.gif");
+    let mut encoder = image::codecs::gif::GifEncoder::new(std::fs::File::create(&path).expect("creates"));
+    for shade in [0, 80, 160, 240] {
+        let picture = image::RgbaImage::from_pixel(32, 18, image::Rgba([shade, 0, 0, 255]));
+        let delay = image::Delay::from_numer_denom_ms(250, 1);
+        encoder.encode_frame(image::Frame::from_parts(picture, 0, 0, delay)).expect("encodes");
+    }
+    drop(encoder);
+    let frames = offline(&path, None, 30.0, Rotation::None).expect("reads");
+    let seen: Vec<_> = frames.iter().map(|(position, frame)| (position.as_millis(), frame.rgb()[0])).collect();
+    assert_eq!(seen.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 250, 500, 750]);
+    assert!(seen.windows(2).all(|pair| pair[0].1 + 60 < pair[1].1), "{seen:?}");
+    std::fs::write(&path, &std::fs::read(&path).expect("reads")[..40]).expect("writes");
+    assert!(matches!(offline(&path, None, 30.0, Rotation::None), Err(CaptureError::NotVideo { .. })));
+}
+
+#[test]
 fn what_is_no_video_is_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let text = folder.path().join("notes.mp4");

@@ -1,6 +1,7 @@
 //! Capture: a source URI becomes frames, supervised, through a queue that never holds up the camera.
 
 pub mod error;
+mod gif;
 pub mod offline;
 mod pace;
 mod pipeline;

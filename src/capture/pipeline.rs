@@ -1,5 +1,6 @@
 //! One run of one pipeline: built, played, watched, and taken down off the main path.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -7,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_app::{AppSink, AppSinkCallbacks};
+use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstreamer_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
 use jiff::Timestamp;
 
 use super::error::CaptureError;
+use super::gif;
 use super::pace::Pace;
 use super::source::{CLIP, Shape, head, tail};
 use crate::config::settings::Source;
@@ -39,6 +41,8 @@ pub(super) struct Pipeline {
     inner: gst::Pipeline,
     pub(super) sink: AppSink,
     uri: String,
+    /// An animation whose pictures are pushed once the pipeline plays.
+    animation: Option<PathBuf>,
     /// Keeps the embedded clip readable.
     _clip: Option<memfd::Memfd>,
 }
@@ -85,7 +89,11 @@ impl Pipeline {
         }
         let sink = inner.by_name("frames").and_then(|sink| sink.downcast::<AppSink>().ok());
         let sink = sink.ok_or_else(|| fault("it has no appsink".to_owned()))?;
-        Ok(Self { inner, sink, uri, _clip: held })
+        let animation = match source {
+            Source::File { path, .. } if gif::is_gif(path) => Some(path.clone()),
+            _ => None,
+        };
+        Ok(Self { inner, sink, uri, animation, _clip: held })
     }
 
     /// Plays until the end, a fault or shutdown. `on_frame` is called on GStreamer's thread with width, height and
@@ -122,17 +130,28 @@ impl Pipeline {
 
     /// Sets the pipeline playing.
     pub(super) fn start(&self) -> Result<(), CaptureError> {
-        self.inner.set_state(gst::State::Playing).map(|_| ()).map_err(|_| match self.poll(Duration::from_secs(1)) {
+        let fault = |problem: String| CaptureError::Failed { uri: self.uri.clone(), problem };
+        self.inner.set_state(gst::State::Playing).map_err(|_| match self.poll(Duration::from_secs(1)) {
             Some(Ended::Failed(error)) => error,
-            _ => CaptureError::Failed { uri: self.uri.clone(), problem: "it cannot be started".to_owned() },
-        })
+            _ => fault("it cannot be started".to_owned()),
+        })?;
+        if let Some(path) = &self.animation
+            && let Some(source) = self.inner.by_name("source").and_then(|source| source.downcast::<AppSrc>().ok())
+        {
+            gif::feed(source, path).map_err(|e| fault(e.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Waits for the end or a fault, up to `timeout`.
     pub(super) fn poll(&self, timeout: Duration) -> Option<Ended> {
         let bus = self.inner.bus()?;
-        let timeout = gst::ClockTime::from_nseconds(timeout.as_nanos() as u64);
-        let message = bus.timed_pop_filtered(timeout, &[gst::MessageType::Eos, gst::MessageType::Error])?;
+        let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
+        // The bindings' timed pop gives nothing at all when there is no time.
+        let message = match timeout {
+            Duration::ZERO => bus.pop_filtered(&wanted),
+            _ => bus.timed_pop_filtered(gst::ClockTime::from_nseconds(timeout.as_nanos() as u64), &wanted),
+        }?;
         Some(match message.view() {
             gst::MessageView::Error(error) => Ended::Failed(self.translated(&error.error())),
             _ => Ended::EndOfStream,

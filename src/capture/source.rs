@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::config::settings::{Rotation, Source};
 
 use super::error::CaptureError;
+use super::gif;
 
 /// The embedded clip: WebM with VP8.
 pub const CLIP: &[u8] = include_bytes!("../../models/demo/street.webm");
@@ -59,6 +60,9 @@ pub fn head(source: &Source, clip: &str) -> Result<Head, CaptureError> {
         Source::Http(uri) => head(any, vec![("uri", uri.to_string())]),
         Source::File { path, .. } => {
             there(source, path)?;
+            if gif::is_gif(path) {
+                return head(gif::HEAD, Vec::new());
+            }
             let uri =
                 url::Url::from_file_path(path).map_or_else(|()| path.display().to_string(), |uri| uri.to_string());
             head(any, vec![("uri", uri)])

@@ -53,8 +53,7 @@ struct Detector {
 }
 
 impl Detector {
-    fn new(args: &DetectArgs, repeat_after: Duration) -> anyhow::Result<Self> {
-        let camera = camera(args, repeat_after)?;
+    fn new(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<Self> {
         let model = match &args.model {
             Some(folder) => Model::open(folder)?,
             None => Model::embedded()?,
@@ -82,7 +81,8 @@ impl Detector {
 }
 
 /// A camera on which every detection is told at once, and forgotten on the next frame.
-fn camera(args: &DetectArgs, gone_after: Duration) -> anyhow::Result<CameraSettings> {
+fn camera(args: &DetectArgs) -> anyhow::Result<CameraSettings> {
+    let gone_after = Duration::from_millis(1);
     anyhow::ensure!(
         (0.01..=0.99).contains(&args.threshold),
         "--threshold is {}, should be from 0.01 to 0.99",
@@ -118,7 +118,13 @@ fn camera(args: &DetectArgs, gone_after: Duration) -> anyhow::Result<CameraSetti
 
 pub(super) fn run(args: DetectArgs) -> anyhow::Result<()> {
     anyhow::ensure!(args.input.exists(), "there is no file {}", args.input.display());
-    if photo::is_photo(&args.input) && !is_animation(&args.input) { on_photo(&args) } else { on_video(&args) }
+    // The arguments' faults come before the input's: they are quicker to mend.
+    let camera = camera(&args)?;
+    if photo::is_photo(&args.input) && !is_animation(&args.input) {
+        on_photo(&args, camera)
+    } else {
+        on_video(&args, camera)
+    }
 }
 
 /// A GIF of more than one picture is a video.
@@ -130,9 +136,9 @@ fn is_animation(path: &Path) -> bool {
     decoder.is_some_and(|decoder| decoder.into_frames().take(2).count() == 2)
 }
 
-fn on_photo(args: &DetectArgs) -> anyhow::Result<()> {
+fn on_photo(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<()> {
     let frame = photo::read(&args.input)?;
-    let mut detector = Detector::new(args, Duration::from_millis(1))?;
+    let mut detector = Detector::new(args, camera)?;
     let sight = detector.look(&frame)?;
     let found = report::findings(&sight, &detector.phrases, None, (frame.width(), frame.height()));
     print(args, &found);
@@ -144,11 +150,11 @@ fn on_photo(args: &DetectArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn on_video(args: &DetectArgs) -> anyhow::Result<()> {
+fn on_video(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<()> {
     let path = std::path::absolute(&args.input)?;
     let shape = Shape { size: None, fps: args.fps, rotation: Rotation::None };
     let frames = open_offline(&Source::File { path, repeat: false }, &shape)?;
-    let mut detector = Detector::new(args, Duration::from_millis(1))?;
+    let mut detector = Detector::new(args, camera)?;
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
     let mut recorder = None;
     let mut all = Vec::new();

@@ -16,7 +16,7 @@ const TWO_FILES: &[(&str, &str)] =
 
 /// The normalisation that CLIP was trained with, for exports that do not say.
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Derives the manifest of an export's folder.
 ///

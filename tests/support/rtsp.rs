@@ -45,7 +45,10 @@ impl RtspCamera {
                 let source = server.attach(Some(&context)).expect("the port is free");
                 running.run();
                 server.client_filter(Some(&mut |_, _| gstreamer_rtsp_server::RTSPFilterResult::Remove));
-                source.remove();
+                // `SourceId::remove` looks in the default context only.
+                if let Some(source) = context.find_source_by_id(&source) {
+                    source.destroy();
+                }
             };
             context.with_thread_default(serve).expect("the context is this thread's");
         });
