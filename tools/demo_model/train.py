@@ -4,7 +4,10 @@ A batch of pictures is compared with one freshly drawn caption of every colourâ€
 picture of a blue bicycle must prefer "a blue bicycle" to all other pairs, nouns and backgrounds, and "a bicycle" to all
 other nouns and backgrounds: one logit scale for all, so that a softmax of any prompt against any negatives is calibrated.
 
-`python train.py DATA CHECKPOINT --minutes M` trains for M minutes of wall time, and goes on from CHECKPOINT if it exists.
+The first part of the schedule sees the crops at 48 pixels, which costs half, the rest at the model's 64. Weight matrices
+of the transformers are updated by Muon, which needs fewer pictures than AdamW; all else by AdamW.
+
+`python train.py DATA CHECKPOINT --crops N` trains on N crops, and goes on from CHECKPOINT if it exists.
 """
 
 import argparse
@@ -27,7 +30,9 @@ from things import NOUNS
 from vocabulary import learn
 
 BATCH = 256
-PEAK_RATE = 1.5e-3
+PEAK_RATE = 2e-3
+COARSE, COARSE_SHARE = 48, 0.65
+WARM_UP = 15_000  # crops
 
 
 def texts(rng):
@@ -96,8 +101,8 @@ def normalise(pictures):
 def step_loss(model, tokenizer, targets, pictures, labels, rng, device):
     ids, _ = encode(tokenizer, texts(rng) + [captions.colour(rng, c) for c in range(len(COLOURS))])
     with torch.autocast(device, torch.bfloat16):
-        image = features(model.get_image_features(pixel_values=pictures.to(device)))
-        text = features(model.get_text_features(input_ids=ids.to(device)))
+        image = features(model.get_image_features(pixel_values=pictures.to(device), interpolate_pos_encoding=True))
+    text = features(model.get_text_features(input_ids=ids.to(device)))
     image, text = F.normalize(image.float(), dim=-1), F.normalize(text.float(), dim=-1)
     scale = model.logit_scale.exp().clamp(max=60)
     logits = scale * image @ text.T
@@ -110,53 +115,70 @@ def step_loss(model, tokenizer, targets, pictures, labels, rng, device):
     return main + 0.4 * colour, main, colour
 
 
-def train(data: Path, checkpoint: Path, minutes: float, seed: int = 7):
+def optimisers(model):
+    """Muon for the transformers' matrices, AdamW for embeddings, convolutions, norms and biases."""
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and ".layers." in name]
+    held = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in held]
+    groups = [{"params": [p for p in rest if p.ndim > 1], "weight_decay": 0.05}, {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0}]
+    return [torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"), torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)]
+
+
+def rate(share: float, seen: int) -> float:
+    """The learning rate at this share of the schedule: warm-up, then a cosine to nothing."""
+    return PEAK_RATE * min(1, seen / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-6
+
+
+def train(data: Path, checkpoint: Path, count: int, seed: int = 7):
     torch.manual_seed(seed)
-    torch.set_num_threads(max(1, torch.get_num_threads()))
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    rng, tokenizer = np.random.default_rng(seed), learn()
+    tokenizer = learn()
     model = build(tokenizer).to(device).train()
     model.vision_model.embeddings.to(memory_format=torch.channels_last)
-    average = copy.deepcopy(model).eval()
-    decay = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], betas=(0.9, 0.98), fused=True)
-    spent, seen = 0.0, 0
+    average, update = copy.deepcopy(model).eval(), optimisers(model)
+    seen = 0
     if checkpoint.exists():
         held = torch.load(checkpoint, map_location=device)
-        model.load_state_dict(held["model"]), average.load_state_dict(held["average"]), optimiser.load_state_dict(held["optimiser"])
-        spent, seen = held["spent"], held["seen"]
-        print(f"goes on after {spent / 60:.1f} minutes and {seen} crops")
+        model.load_state_dict(held["model"])
+        average.load_state_dict(held["average"])
+        for optimiser, state in zip(update, held["optimisers"]):
+            optimiser.load_state_dict(state)
+        seen = held["seen"]
+        print(f"goes on after {seen} crops")
+    rng = np.random.default_rng([seed, seen])
     targets, (pixels, labels) = Targets(), crops.load(data)
-    bar = tqdm(total=round(minutes * 60), initial=round(spent), unit="s", mininterval=10)
-    last = saved = loaded = time.monotonic()
-    while spent < minutes * 60:
-        # By wall time, so that a busy machine ends its schedule too.
-        share = spent / (minutes * 60)
-        rate = PEAK_RATE * min(1, seen / 25_000) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-6
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+    bar = tqdm(total=count, initial=seen, unit="crop", unit_scale=True, mininterval=10)
+    saved = loaded = time.monotonic()
+    while seen < count:
+        share = seen / count
+        for optimiser in update:
+            for group in optimiser.param_groups:
+                group["lr"] = rate(share, seen)
         chosen = np.sort(rng.integers(0, len(pixels), BATCH))
-        loss, main, colour = step_loss(model, tokenizer, targets, augment(pixels[chosen], rng), torch.from_numpy(labels[chosen]), rng, device)
-        optimiser.zero_grad(set_to_none=True)
+        pictures = augment(pixels[chosen], rng)
+        if share < COARSE_SHARE:
+            pictures = F.interpolate(pictures, COARSE, mode="bilinear", antialias=True)
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        loss, main, colour = step_loss(model, tokenizer, targets, pictures, torch.from_numpy(labels[chosen]), rng, device)
+        model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        for optimiser in update:
+            optimiser.step()
         seen += BATCH
         with torch.no_grad():
             keep = min(0.998, 1 - 10 / (10 + seen / BATCH))
             for kept, new in zip(average.state_dict().values(), model.state_dict().values()):
                 kept.lerp_(new, 1 - keep) if kept.is_floating_point() else kept.copy_(new)
+        bar.update(BATCH)
+        bar.set_postfix(of=len(pixels), main=f"{main.item():.3f}", colour=f"{colour.item():.3f}", scale=f"{model.logit_scale.exp().item():.1f}")
         now = time.monotonic()
-        spent, last = spent + now - last, now
-        bar.n = round(spent)
-        bar.set_postfix(crops=seen, of=len(pixels), main=f"{main.item():.3f}", colour=f"{colour.item():.3f}", scale=f"{model.logit_scale.exp().item():.1f}")
         if now - loaded > 60 and len(pixels) < sum(1 for _ in data.glob("pixels-*.npy")) * crops.SHARD:
             pixels, labels = crops.load(data)
             loaded = now
-        if now - saved > 120 or spent >= minutes * 60:
-            torch.save({"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-                        "spent": spent, "seen": seen}, checkpoint.with_suffix(".new"))
+        if now - saved > 120 or seen >= count:
+            torch.save({"model": model.state_dict(), "average": average.state_dict(),
+                        "optimisers": [optimiser.state_dict() for optimiser in update], "seen": seen}, checkpoint.with_suffix(".new"))
             checkpoint.with_suffix(".new").replace(checkpoint)
             saved = now
     bar.close()
@@ -166,7 +188,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--minutes", type=float, default=90)
+    parser.add_argument("--crops", type=int, default=560_000)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
-    train(args.data, args.checkpoint, args.minutes, args.seed)
+    train(args.data, args.checkpoint, args.crops, args.seed)
