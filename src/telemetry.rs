@@ -1,5 +1,6 @@
 //! Telemetry: log lines for people or machines, and faults that repeat said once a second at most.
 
+use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -8,11 +9,13 @@ use tracing_subscriber::EnvFilter;
 use crate::config::settings::LogFormat;
 
 /// Sends log lines to standard error, so that standard output stays the program's own. `RUST_LOG` chooses what is told.
-pub fn start(format: LogFormat) {
+/// Without it, faults only where the `level` is `warn`, and what happens where it is `info`.
+pub fn start(format: LogFormat, level: &str) {
     // tract tells every step of its optimiser at info level.
-    let quiet = "info,tract_core=warn,tract_onnx=warn,tract_hir=warn,tract_linalg=warn,rumqttc=warn";
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let usual = format!("{level},tract_core=warn,tract_onnx=warn,tract_hir=warn,tract_linalg=warn,rumqttc=warn");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     // A second call finds the first one's in place; tests in one process do that.
     let _ = match format {
         LogFormat::Human => lines.with_target(false).try_init(),

@@ -37,6 +37,8 @@ pub(super) struct Watcher {
     told: BTreeMap<Name, usize>,
     /// Highest score that a picture was sent with, by event.
     pictured: BTreeMap<String, f32>,
+    /// When the newest frame came; `None` before the first and after a silence.
+    looked: Option<Instant>,
 }
 
 impl Watcher {
@@ -54,6 +56,7 @@ impl Watcher {
             faults: OncePerSecond::default(),
             told: BTreeMap::new(),
             pictured: BTreeMap::new(),
+            looked: None,
         }
     }
 
@@ -65,19 +68,34 @@ impl Watcher {
             while !shutdown.requested() {
                 match queue.recv_timeout(Duration::from_millis(200)) {
                     Received::Item(frame) => self.frame(frame, queue.dropped()),
-                    Received::Timeout => {}
+                    Received::Timeout => self.notice_silence(),
                     Received::Closed => break,
                 }
             }
-            let last = self.watch.finish();
-            self.tell(&last, None);
-            self.tell_absence();
+            self.end_all();
         })
+    }
+
+    /// A camera that gives no frames any more sees nothing any more.
+    fn notice_silence(&mut self) {
+        let camera = self.watch.camera();
+        let silence = camera.events.gone_after + Duration::from_secs_f64(3.0 / camera.fps);
+        if self.looked.is_some_and(|looked| looked.elapsed() >= silence) {
+            self.looked = None;
+            self.end_all();
+        }
+    }
+
+    fn end_all(&mut self) {
+        let last = self.watch.finish();
+        self.tell(&last, None);
+        self.tell_absence();
     }
 
     fn frame(&mut self, frame: Frame, dropped: u64) {
         let limit = tile_limit(self.watch.camera().fps, self.outlets.counters.summary().seconds_per_tile());
         let started = Instant::now();
+        self.looked = Some(started);
         let sight = match self.watch.look(&frame, self.encoder.as_ref(), limit) {
             Ok(sight) => sight,
             Err(error) => {

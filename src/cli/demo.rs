@@ -44,7 +44,9 @@ pub(super) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let limit = args.seconds.map(Duration::try_from_secs_f64).transpose()?;
     // Through the same reader as a file, so that a mistake gets the same words.
     let settings = config::parse(&written(&args).to_string(), "the demo's arguments", Path::new(""), false)?;
-    telemetry::start(settings.log);
+    // Where messages can be watched, they tell what happens better than a log does.
+    let level = if settings.mqtt.is_some() { "warn" } else { "info" };
+    telemetry::start(settings.log, level);
     let summary = app::run(settings, limit, |page| {
         if let Some(page) = page {
             println!("annotated picture: {page}");

@@ -19,7 +19,7 @@ pub struct RunArgs {
 
 pub(super) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let settings = config::load(Some(&args.config))?;
-    telemetry::start(settings.log);
+    telemetry::start(settings.log, "info");
     let limit = args.seconds.map(Duration::try_from_secs_f64).transpose()?;
     let summary = app::run(settings, limit, |page| {
         if let Some(page) = page {

@@ -51,7 +51,6 @@ pub fn manifest(folder: &Path) -> Result<Manifest, ModelError> {
         Some(2) => Interpolation::Bilinear,
         _ => Interpolation::Bicubic,
     };
-    let two_files = image != text;
     let graph = |file: &str| Graph::read(&std::fs::read(folder.join(file)).unwrap_or_default(), file);
     let (vision_graph, text_graph) = (graph(&image)?, graph(&text)?);
     let pick = |graph: &Graph, wanted: &[&str], file: &str| {
@@ -62,9 +61,9 @@ pub fn manifest(folder: &Path) -> Result<Manifest, ModelError> {
         })
     };
     let attention_mask = text_graph.inputs().into_iter().find(|name| name == "attention_mask");
-    let logit_scale = vision_graph.scalar("logit_scale").or_else(|| text_graph.scalar("logit_scale")).map(f32::exp);
-    if logit_scale.is_none() && !two_files {
-        tracing::warn!(file = %image, "no logit_scale in the graph; 100 is taken, as most CLIPs have it");
+    let logit_scale = vision_graph.logit_scale().or_else(|| text_graph.logit_scale());
+    if logit_scale.is_none() {
+        tracing::warn!(file = %image, "no logit scale in the graph; 100 is taken, as most CLIPs have it");
     }
     let file = |path: &str| ModelFile { path: path.to_owned(), sha256: None };
     Ok(Manifest {

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use tract_onnx::pb::{ModelProto, TensorProto};
+use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{DimLike, bail};
 
@@ -11,6 +11,14 @@ use super::error::ModelError;
 
 /// A tower ready to run.
 pub(super) type Plan = Arc<TypedRunnableModel>;
+
+fn scalar(tensor: &TensorProto) -> Option<f32> {
+    if tensor.dims.iter().product::<i64>() != 1 {
+        return None;
+    }
+    let raw = <[u8; 4]>::try_from(tensor.raw_data.as_slice()).ok().map(f32::from_le_bytes);
+    raw.or_else(|| tensor.float_data.first().copied())
+}
 
 /// A parsed ONNX file.
 pub(super) struct Graph {
@@ -46,11 +54,42 @@ impl Graph {
         self.proto.graph.iter().flat_map(|graph| &graph.output).map(|output| output.name.clone()).collect()
     }
 
-    /// The value of a scalar weight.
-    pub(super) fn scalar(&self, name: &str) -> Option<f32> {
-        let tensor = self.initializers().find(|tensor| tensor.name == name)?;
-        let raw = <[u8; 4]>::try_from(tensor.raw_data.as_slice()).ok().map(f32::from_le_bytes);
-        raw.or_else(|| tensor.float_data.first().copied())
+    /// What cosines are multiplied with on the way to the logits, if the graph goes that far. It is a scalar beside the
+    /// matrix product, as a weight or folded, with or without its exponential.
+    pub(super) fn logit_scale(&self) -> Option<f32> {
+        let mut name =
+            ["logits_per_text", "logits_per_image"].into_iter().find(|name| self.producer(name).is_some())?;
+        for _ in 0..4 {
+            let node = self.producer(name)?;
+            match node.op_type.as_str() {
+                "Transpose" | "Identity" | "Cast" => name = node.input.first()?,
+                "Mul" => return node.input.iter().find_map(|input| self.constant(input)),
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    fn producer(&self, name: &str) -> Option<&NodeProto> {
+        self.proto
+            .graph
+            .iter()
+            .flat_map(|graph| &graph.node)
+            .find(|node| node.output.iter().any(|output| output == name))
+    }
+
+    /// The value of a scalar that does not depend on the graph's inputs.
+    fn constant(&self, name: &str) -> Option<f32> {
+        if let Some(weight) = self.initializers().find(|tensor| tensor.name == name) {
+            return scalar(weight);
+        }
+        let node = self.producer(name)?;
+        match node.op_type.as_str() {
+            "Constant" => node.attribute.iter().find_map(|attribute| attribute.t.as_ref()).and_then(scalar),
+            "Cast" | "Identity" => self.constant(node.input.first()?),
+            "Exp" => self.constant(node.input.first()?).map(f32::exp),
+            _ => None,
+        }
     }
 
     /// Rows of the table of token embeddings, if one is named as exporters name it.

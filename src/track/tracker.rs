@@ -25,6 +25,8 @@ pub struct Track {
     pub last_seen: Timestamp,
     /// Changes told before this one.
     pub told_times: u32,
+    /// Detections that would each have begun it.
+    strong_hits: u32,
     announced: bool,
     told: Timestamp,
     speed: (f32, f32),
@@ -53,7 +55,7 @@ impl Track {
         copy
     }
 
-    fn take(&mut self, detection: Detection, now: Timestamp) {
+    fn take(&mut self, detection: Detection, threshold: f32, now: Timestamp) {
         let seconds = now.duration_since(self.last_seen).as_secs_f32();
         if seconds > 0.0 {
             let (from, to) = (self.detection.area.centre(), detection.area.centre());
@@ -62,6 +64,7 @@ impl Track {
                 (blend(self.speed.0, (to.0 - from.0) / seconds), blend(self.speed.1, (to.1 - from.1) / seconds));
         }
         self.top_score = self.top_score.max(detection.score);
+        self.strong_hits += u32::from(detection.score >= threshold);
         self.detection = detection;
         self.hits += 1;
         self.last_seen = now;
@@ -115,7 +118,7 @@ impl Tracker {
         let mut changes = Vec::new();
         for track in &mut self.tracks {
             let fresh = track.last_seen == now;
-            if fresh && !track.announced && track.hits >= self.settings.min_hits {
+            if fresh && !track.announced && track.strong_hits >= self.settings.min_hits {
                 track.announced = true;
                 changes.push(Change::New(track.tell(now)));
             } else if fresh && track.announced && since(track.told, now) >= self.settings.update_every {
@@ -156,7 +159,7 @@ impl Tracker {
                 && let Some(detection) = left[d].take()
             {
                 taken_tracks[t] = true;
-                self.tracks[t].take(detection, now);
+                self.tracks[t].take(detection, self.threshold, now);
             }
         }
         for detection in left.into_iter().flatten().filter(|detection| detection.score >= self.threshold) {
@@ -165,6 +168,7 @@ impl Tracker {
                 top_score: detection.score,
                 detection,
                 hits: 1,
+                strong_hits: 1,
                 first_seen: now,
                 last_seen: now,
                 told_times: 0,
@@ -242,11 +246,12 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_detection_continues_a_track_but_starts_none() {
+    fn a_weak_detection_continues_a_track_but_neither_starts_nor_announces_one() {
         let mut tracker = tracker();
         tracker.step(vec![seen(0.1, 0.8), seen(0.8, 0.5)], at(0));
-        assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.5), seen(0.8, 0.5)], at(500))), [("new", 0)]);
+        assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.5), seen(0.8, 0.5)], at(500))), []);
         assert_eq!(tracker.tracks().len(), 1);
+        assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.6)], at(1000))), [("new", 0)]);
     }
 
     #[test]
