@@ -30,7 +30,8 @@ impl Recorder {
         let encoder = match path.extension().and_then(|ending| ending.to_str()) {
             Some("webm") => format!("{vp8} ! webmmux"),
             Some("mkv") => format!("{vp8} ! matroskamux"),
-            Some("mp4") => "x264enc speed-preset=veryfast ! mp4mux".to_owned(),
+            // Players know 4:2:0 only.
+            Some("mp4") => "video/x-raw,format=I420 ! x264enc speed-preset=veryfast ! mp4mux".to_owned(),
             _ => return Err(fault("the name should end in .webm, .mkv or .mp4".to_owned())),
         };
         let description = format!("appsrc name=pictures format=time ! videoconvert ! {encoder} ! filesink name=file");

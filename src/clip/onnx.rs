@@ -1,8 +1,10 @@
 //! An ONNX graph, and one tower cut out of it.
 
 use std::io::Cursor;
+use std::path::Path;
 use std::sync::Arc;
 
+use tract_onnx::model::ParseResult;
 use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{DimLike, bail};
@@ -116,7 +118,12 @@ impl Graph {
     fn cut(&self, inputs: &[(&str, InferenceFact)], output: &str) -> TractResult<(Plan, usize)> {
         // Exports carry symbolic shapes that clash with fixed inputs, and no shape of theirs is needed.
         let reader = onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
-        let mut model = reader.model_for_proto_model(&self.proto)?;
+        // Recent exporters keep the weights in a file beside the graph.
+        let folder = Path::new(&self.file).parent().filter(|_| Path::new(&self.file).is_file()).and_then(Path::to_str);
+        let ParseResult { mut model, unresolved_inputs, .. } = reader.parse(&self.proto, folder)?;
+        if !unresolved_inputs.is_empty() {
+            bail!("it uses values that nothing gives: {}", unresolved_inputs.join(", "));
+        }
         model.select_outputs_by_name([output])?;
         let outlets: Vec<OutletId> = inputs
             .iter()
