@@ -139,7 +139,8 @@ fn publisher(settings: &Settings, shutdown: &Shutdown, runtime: &Runtime) -> any
     if let Err(error) = runtime.block_on(mqtt::probe(&mqtt)) {
         tracing::warn!("{error}; going on without, and trying again");
     }
-    Ok(Some(MqttPublisher::start(mqtt, settings.device.clone(), store, shutdown.clone(), runtime.handle())))
+    let (device, cameras) = (settings.device.clone(), &settings.cameras);
+    Ok(Some(MqttPublisher::start(mqtt, device, cameras, store, shutdown.clone(), runtime.handle())))
 }
 
 fn serve_page(

@@ -7,7 +7,10 @@ use std::time::Duration;
 use config::{Config, Environment, File, FileFormat};
 
 use super::camera;
-use super::settings::{LogFormat, ModelSettings, MqttSettings, Name, Secret, Settings, StoreSettings, TlsSettings};
+use super::settings::{
+    DiscoveryForm, HomeAssistantSettings, LogFormat, ModelSettings, MqttSettings, Name, Secret, Settings,
+    StoreSettings, TlsSettings,
+};
 use super::table::{Fault, Faults, Table};
 
 /// Why a configuration could not be used.
@@ -144,9 +147,7 @@ fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
         table.fault("url", problem.clone());
     }
     let base = table.text("base").unwrap_or_else(|| "lookout".to_owned());
-    if base.is_empty() || base.starts_with(['/', '$']) || base.ends_with('/') || base.contains(['+', '#', '\0']) {
-        table.fault("base", format!("is {base:?}, should be a topic without wildcards or slashes at its ends"));
-    }
+    topic(&table, "base", &base);
     let user = table.text("user");
     let password = password(&mut table, folder);
     if password.is_some() && user.is_none() {
@@ -159,6 +160,7 @@ fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
         table.fault("client_cert", "client_cert and client_key go together");
     }
     let keep_alive = Duration::from_secs(table.whole("keep_alive_s", 30, 5, 3600));
+    let home_assistant = home_assistant(&mut table);
     let server = server.ok();
     if let Some((_, _, false)) = server
         && (ca.is_some() || cert.is_some())
@@ -168,7 +170,33 @@ fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
     table.finish();
     let (host, port, secure) = server?;
     let tls = secure.then(|| TlsSettings { ca, client: cert.zip(key) });
-    Some(MqttSettings { host, port, base, user, password, tls, keep_alive })
+    Some(MqttSettings { host, port, base, user, password, tls, keep_alive, home_assistant })
+}
+
+fn topic(table: &Table<'_>, key: &str, text: &str) {
+    if text.is_empty() || text.starts_with(['/', '$']) || text.ends_with('/') || text.contains(['+', '#', '\0']) {
+        table.fault(key, format!("is {text:?}, should be a topic without wildcards or slashes at its ends"));
+    }
+}
+
+fn home_assistant(mqtt: &mut Table<'_>) -> Option<HomeAssistantSettings> {
+    let Some(mut table) = mqtt.table("home_assistant") else { return Some(HomeAssistantSettings::default()) };
+    let mut settings = HomeAssistantSettings::default();
+    if let Some(prefix) = table.text("prefix") {
+        topic(&table, "prefix", &prefix);
+        settings.prefix = prefix;
+    }
+    let form = match table.text("discovery").as_deref() {
+        None | Some("device") => Some(DiscoveryForm::Device),
+        Some("entity") => Some(DiscoveryForm::Entity),
+        Some("off") => None,
+        Some(other) => {
+            table.fault("discovery", format!("is {other:?}, should be \"device\", \"entity\" or \"off\""));
+            None
+        }
+    };
+    table.finish();
+    form.map(|form| HomeAssistantSettings { form, ..settings })
 }
 
 /// Host, port and whether TLS is wanted, out of a broker's address.

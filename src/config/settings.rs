@@ -119,6 +119,32 @@ pub struct MqttSettings {
     pub tls: Option<TlsSettings>,
     /// Keep-alive interval.
     pub keep_alive: Duration,
+    /// How Home Assistant is told of this device; `None` does not tell it.
+    pub home_assistant: Option<HomeAssistantSettings>,
+}
+
+/// What Home Assistant is told, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HomeAssistantSettings {
+    /// First part of its discovery topics.
+    pub prefix: String,
+    /// In which form.
+    pub form: DiscoveryForm,
+}
+
+/// How entities are announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiscoveryForm {
+    /// One message a device: Home Assistant 2024.11 and later.
+    Device,
+    /// One message an entity: earlier ones too.
+    Entity,
+}
+
+impl Default for HomeAssistantSettings {
+    fn default() -> Self {
+        Self { prefix: "homeassistant".to_owned(), form: DiscoveryForm::Device }
+    }
 }
 
 /// TLS towards the broker.

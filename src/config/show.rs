@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::settings::{
-    CameraSettings, LogFormat, MqttSettings, PromptSettings, Rotation, Settings, Source, StoreSettings,
+    CameraSettings, DiscoveryForm, LogFormat, MqttSettings, PromptSettings, Rotation, Settings, Source, StoreSettings,
 };
 use crate::frame::Polygon;
 
@@ -58,6 +58,16 @@ fn mqtt(mqtt: &MqttSettings) -> Table {
             put(&mut table, "client_key", key.display().to_string());
         }
     }
+    let mut announced = Table::new();
+    let form = mqtt.home_assistant.as_ref().map_or("off", |settings| match settings.form {
+        DiscoveryForm::Device => "device",
+        DiscoveryForm::Entity => "entity",
+    });
+    put(&mut announced, "discovery", form);
+    if let Some(settings) = &mqtt.home_assistant {
+        put(&mut announced, "prefix", settings.prefix.clone());
+    }
+    put(&mut table, "home_assistant", announced);
     table
 }
 

@@ -6,6 +6,7 @@
 pub mod board;
 pub mod client;
 pub mod error;
+pub mod homeassistant;
 pub mod payload;
 pub mod publisher;
 mod session;
@@ -14,6 +15,7 @@ pub mod topics;
 
 pub use client::probe;
 pub use error::MqttError;
+pub use homeassistant::Discovery;
 pub use publisher::{MqttPublisher, Publisher};
 pub use stats::Stats;
 pub use topics::Topics;

@@ -13,12 +13,13 @@ use tokio::time::Instant;
 use super::board::Board;
 use super::client::{self, MAX_PAYLOAD};
 use super::error::MqttError;
+use super::homeassistant::Discovery;
 use super::payload::{self, EventMessage};
 use super::session::{self, Stop};
 use super::stats::Stats;
 use super::topics::Topics;
 use crate::capture::CameraStatus;
-use crate::config::settings::{MqttSettings, Name};
+use crate::config::settings::{CameraSettings, MqttSettings, Name};
 use crate::shutdown::Shutdown;
 use crate::store::{OutboxCounts, OutboxId, Store, StoreError};
 use crate::track::Event;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) topics: Topics,
     pub(super) store: Store,
     pub(super) board: Board,
+    pub(super) discovery: Option<Discovery>,
     /// Something waits.
     pub(super) wake: Notify,
     stop: watch::Sender<Option<Instant>>,
@@ -60,21 +62,30 @@ impl Shared {
 pub struct MqttPublisher;
 
 impl MqttPublisher {
-    /// Starts the connection task on `runtime` and returns at once, whether or not the broker is there. `shutdown` cuts
-    /// a backoff short; the task itself ends by [`Publisher::finish`].
+    /// Starts the connection task on `runtime` and returns at once, whether or not the broker is there. `cameras` are those
+    /// that Home Assistant is told of. `shutdown` cuts a backoff short; the task itself ends by [`Publisher::finish`].
     pub fn start(
         settings: MqttSettings,
         device: Name,
+        cameras: &[CameraSettings],
         store: Store,
         shutdown: Shutdown,
         runtime: &Handle,
     ) -> Publisher {
+        let topics = Topics::new(&settings.base, &device);
+        let announced = settings.home_assistant.as_ref();
+        let discovery = announced.map(|settings| Discovery::new(settings, &device, &topics, cameras));
+        let board = Board::default();
+        for (topic, message) in discovery.iter().flat_map(Discovery::messages) {
+            board.set(topic.clone(), message.clone());
+        }
         let shared = Arc::new(Shared {
             broker: client::broker(&settings),
-            topics: Topics::new(&settings.base, &device),
+            topics,
             device,
             store,
-            board: Board::default(),
+            board,
+            discovery,
             wake: Notify::new(),
             stop: watch::Sender::new(None),
             ended: Shutdown::default(),

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::client::MAX_PAYLOAD;
+use super::homeassistant::Discovery;
 use super::payload::EventMessage;
 use super::publisher::Shared;
 use crate::store::{OutboxId, Pending, StoreError};
@@ -27,6 +28,9 @@ const FRESH: Duration = Duration::from_secs(5);
 
 /// A broker that answers pings and yet acknowledges nothing for this long is left; a new connection may do better.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
+
+/// A larger message is none of those that are listened for, bytes.
+const MAX_HEARD: usize = 256 * 1024;
 
 const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 
@@ -48,6 +52,8 @@ enum Signal {
     Acknowledged(u16),
     /// The goodbye is out.
     Disconnected,
+    /// A message on a topic that was subscribed to.
+    Heard(String, Vec<u8>),
 }
 
 /// Runs one session to its end. `Ok` when the program stopped and said so.
@@ -107,6 +113,9 @@ async fn pump(connection: &mut EventLoop, signals: mpsc::UnboundedSender<Signal>
             Ok(Event::Outgoing(Outgoing::Publish(id))) => Signal::Sent(id),
             Ok(Event::Incoming(Packet::PubAck(ack))) => Signal::Acknowledged(ack.pkid),
             Ok(Event::Outgoing(Outgoing::Disconnect)) => Signal::Disconnected,
+            Ok(Event::Incoming(Packet::Publish(heard))) if heard.payload.len() <= MAX_HEARD => {
+                Signal::Heard(heard.topic, heard.payload.to_vec())
+            }
             Ok(_) => continue,
             Err(error) => return error,
         };
@@ -142,6 +151,10 @@ struct Driver<'a> {
 
 impl Driver<'_> {
     async fn drive(&mut self, stop: &mut Stop) -> Result<(), Gone> {
+        // Before anything is announced: what the broker holds of earlier runs must be heard before it is replaced.
+        for topic in self.shared.discovery.iter().flat_map(Discovery::subscriptions) {
+            self.client.try_subscribe(topic, QoS::AtLeastOnce).map_err(|_| Gone)?;
+        }
         self.publish(Item::Status, self.shared.topics.status(), true, b"online".to_vec())?;
         let mut expire = tokio::time::interval(EXPIRE_EVERY);
         expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -247,8 +260,22 @@ impl Driver<'_> {
         self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).map_err(|_| Gone)
     }
 
+    /// Home Assistant has started, or the broker holds what an earlier run announced.
+    fn hear(&self, topic: String, payload: &[u8]) {
+        let Some(discovery) = &self.shared.discovery else { return };
+        if discovery.is_birth(&topic, payload) {
+            tracing::info!("Home Assistant has started; announcing everything again");
+            self.shared.board.republish();
+        } else if let Some(correction) = discovery.correction(&topic, payload) {
+            tracing::info!(topic, "taking away what is no longer there");
+            self.shared.board.set(topic, correction);
+        }
+    }
+
     fn note(&mut self, signal: Option<Signal>) {
-        self.heard = Instant::now();
+        if !matches!(signal, Some(Signal::Heard(..))) {
+            self.heard = Instant::now();
+        }
         match signal {
             Some(Signal::Sent(number)) => {
                 if let Some(item) = self.unnumbered.pop_front() {
@@ -263,6 +290,7 @@ impl Driver<'_> {
                 Some(Item::Value) => self.values -= 1,
                 Some(Item::Status) | None => {}
             },
+            Some(Signal::Heard(topic, payload)) => self.hear(topic, &payload),
             Some(Signal::Disconnected) | None => self.disconnected = true,
         }
     }

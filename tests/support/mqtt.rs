@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use lookout::config::settings::{MqttSettings, Name, StoreSettings};
+use lookout::config::settings::{CameraSettings, MqttSettings, Name, StoreSettings};
 use lookout::frame::UnitBox;
 use lookout::mqtt::{MqttPublisher, Publisher};
 use lookout::shutdown::Shutdown;
@@ -28,6 +28,7 @@ pub fn settings(port: u16) -> MqttSettings {
         password: None,
         tls: None,
         keep_alive: Duration::from_secs(5),
+        home_assistant: None,
     }
 }
 
@@ -100,9 +101,13 @@ pub struct Device {
 
 impl Device {
     pub fn start(settings: MqttSettings, store: &Store) -> Self {
+        Self::start_with(settings, &[], store)
+    }
+
+    pub fn start_with(settings: MqttSettings, cameras: &[CameraSettings], store: &Store) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let publisher =
-            MqttPublisher::start(settings, name("hof"), store.clone(), Shutdown::default(), runtime.handle());
+            MqttPublisher::start(settings, name("hof"), cameras, store.clone(), Shutdown::default(), runtime.handle());
         Self { publisher, runtime: Some(runtime) }
     }
 }
@@ -115,7 +120,7 @@ impl Drop for Device {
     }
 }
 
-/// Hears everything under `lookout/`.
+/// Hears everything under `lookout/` and `homeassistant/`.
 pub struct Subscriber {
     pub seen: Vec<(String, Vec<u8>)>,
     connection: Connection,
@@ -126,12 +131,23 @@ impl Subscriber {
     /// Returns when the broker has confirmed the subscription.
     pub fn new(port: u16) -> Self {
         let mut options = MqttOptions::new(format!("hears-{}", fastrand::u64(..)), "127.0.0.1", port);
-        options.set_max_packet_size(4 << 20, 4 << 20);
+        options.set_max_packet_size(64 << 20, 4 << 20);
         let (client, mut connection) = Client::new(options, 10);
+        client.subscribe("homeassistant/#", QoS::AtLeastOnce).expect("queued");
         client.subscribe("lookout/#", QoS::AtLeastOnce).expect("queued");
-        let subscribed = (connection.iter()).any(|n| matches!(n, Ok(rumqttc::Event::Incoming(Incoming::SubAck(_)))));
-        assert!(subscribed);
-        Self { seen: Vec::new(), connection, _client: client }
+        let mut seen = Vec::new();
+        let mut confirmed = 0;
+        for message in connection.iter() {
+            match message.expect("the broker answers") {
+                rumqttc::Event::Incoming(Incoming::SubAck(_)) => confirmed += 1,
+                rumqttc::Event::Incoming(Incoming::Publish(heard)) => seen.push((heard.topic, heard.payload.to_vec())),
+                _ => {}
+            }
+            if confirmed == 2 {
+                break;
+            }
+        }
+        Self { seen, connection, _client: client }
     }
 
     /// Listens until `enough` of what was heard so far.
