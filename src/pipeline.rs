@@ -24,6 +24,7 @@ pub struct Watch {
     gate: MotionGate,
     scores: Vec<Vec<Option<Score>>>,
     trackers: Vec<Tracker>,
+    reports_from: f32,
 }
 
 /// What one frame meant.
@@ -33,6 +34,9 @@ pub struct Sight {
     pub events: Vec<Event>,
     /// Everything that is there now, prompt by prompt, in the order of the settings.
     pub present: Vec<Presence>,
+    /// What was found on this frame, prompt by prompt, strongest first: all that can continue a track, and weaker ones
+    /// where [`Watch::reporting_from`] asks for them.
+    pub detections: Vec<Vec<Detection>>,
     /// Tiles that went through the encoder.
     pub encoded: usize,
     /// Tiles that should have, but for the limit.
@@ -56,7 +60,12 @@ impl Watch {
         let tiles = grid(tiles_for.0, tiles_for.1, &camera.grid, &camera.masks);
         let gate = MotionGate::new(tiles.len(), REFRESH);
         let scores = vec![vec![None; tiles.len()]; camera.prompts.len()];
-        Self { camera, bank, tiles, tiles_for, gate, scores, trackers }
+        Self { camera, bank, tiles, tiles_for, gate, scores, trackers, reports_from: f32::INFINITY }
+    }
+
+    /// The same watch, which reports weaker detections too: those that score `floor` or more.
+    pub fn reporting_from(self, floor: f32) -> Self {
+        Self { reports_from: floor, ..self }
     }
 
     /// The camera that this watches.
@@ -131,12 +140,14 @@ impl Watch {
         for prompt in 0..self.trackers.len() {
             let floor = self.trackers[prompt].floor();
             let aspect = size.0 as f32 / size.1 as f32;
-            let mut found = detections(prompt, &self.tiles, &self.scores[prompt], floor, aspect);
+            let mut found = detections(prompt, &self.tiles, &self.scores[prompt], floor.min(self.reports_from), aspect);
             let wanted = &self.camera.prompts[prompt].zones;
             found.retain(|d| wanted.is_empty() || self.zones(d).iter().any(|zone| wanted.contains(zone)));
-            for change in self.trackers[prompt].step(found, frame.captured) {
+            let followed = found.iter().filter(|d| d.score >= floor).cloned().collect();
+            for change in self.trackers[prompt].step(followed, frame.captured) {
                 sight.events.push(self.event(prompt, change, size));
             }
+            sight.detections.push(found);
             let things = self.trackers[prompt].present().map(|track| track.detection.clone()).collect();
             sight.present.push(Presence { prompt: self.camera.prompts[prompt].name.clone(), things });
         }

@@ -3,6 +3,7 @@
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
 #[path = "support/mqtt.rs"]
+#[allow(dead_code, reason = "tests/mqtt.rs uses the rest")]
 mod support;
 
 use std::path::Path;

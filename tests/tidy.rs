@@ -17,6 +17,7 @@ const HEIGHTS: &[(&str, u32)] = &[
     ("prompts", 1),
     ("regions", 1),
     ("clip", 1),
+    ("eval", 0),
     ("frame", 0),
 ];
 /// One adapter that may know another: MQTT drains the store and tells a camera's status, the page shows it.

@@ -181,7 +181,7 @@ fn on_video(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<()> {
 }
 
 /// Larger frames tell the encoder nothing more: their tiles are shrunk to its input anyway.
-fn shrunk(frame: Frame) -> Frame {
+pub(super) fn shrunk(frame: Frame) -> Frame {
     let longest = frame.width().max(frame.height());
     if longest <= LONGEST_SIDE {
         return frame;

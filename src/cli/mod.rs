@@ -4,6 +4,8 @@ mod check;
 mod demo;
 mod detect;
 mod embed;
+mod eval;
+mod eval_report;
 mod photo;
 mod report;
 mod run;
@@ -22,6 +24,8 @@ pub enum Command {
     Detect(detect::DetectArgs),
     /// Print token ids, embeddings and similarities, to compare with other implementations
     Embed(embed::EmbedArgs),
+    /// Judge a model and prompts on pictures or a video whose truth is known
+    Eval(eval::EvalArgs),
     /// Print the resolved settings, or every fault in them
     Check(check::CheckArgs),
     /// Follow what a lookout publishes, as readable lines
@@ -39,6 +43,7 @@ impl Command {
             Self::Demo(args) => demo::run(args),
             Self::Detect(args) => detect::run(args).map(|()| ExitCode::SUCCESS),
             Self::Embed(args) => embed::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Eval(args) => eval::run(args).map(|()| ExitCode::SUCCESS),
             Self::Check(args) => check::run(args).map(|()| ExitCode::SUCCESS),
             Self::Watch(args) => watch::run(args).map(|()| ExitCode::SUCCESS),
         }

@@ -1,0 +1,245 @@
+//! The truth: a COCO annotation file, of photos or of a video's frames.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::PixelBox;
+use super::events::Span;
+
+/// What is wrong with an annotation file or with a prompt's part of it.
+#[derive(Debug, thiserror::Error)]
+pub enum TruthError {
+    /// The file cannot be read.
+    #[error("cannot read {file}: {source}")]
+    Unreadable {
+        /// Which.
+        file: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is not what COCO describes.
+    #[error("{file} is no COCO annotation file: {problem}")]
+    Malformed {
+        /// Which.
+        file: String,
+        /// Where, what was found, and what would be right.
+        problem: String,
+    },
+    /// A `--prompt` does not say what it describes, or names what is not there.
+    #[error("--prompt {text:?}: {problem}")]
+    Target {
+        /// As given.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// A picture of the set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    /// As annotations refer to it.
+    pub id: u64,
+    /// Within the folder of photos.
+    pub file: String,
+    /// Position in the video, where it is a frame of one.
+    pub time_s: Option<f64>,
+    /// Pixels that boxes are measured in.
+    pub size: (f64, f64),
+}
+
+/// A thing on a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrueBox {
+    /// Index of its picture.
+    pub image: usize,
+    /// Name of its category.
+    pub category: String,
+    /// Where.
+    pub area: PixelBox,
+    /// It stands for many things, and counts neither for nor against.
+    pub crowd: bool,
+    /// The same thing on other frames has the same number.
+    pub track: Option<u64>,
+    /// Share that can be seen, 0..1.
+    pub visible: f64,
+    attributes: Value,
+}
+
+/// A set of pictures with all things on them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Truth {
+    /// In the order of the file.
+    pub images: Vec<Image>,
+    /// In the order of the file.
+    pub boxes: Vec<TrueBox>,
+    categories: Vec<String>,
+}
+
+impl Truth {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it, with its place.
+    pub fn read(path: &Path) -> Result<Self, TruthError> {
+        let file = path.display().to_string();
+        let text = std::fs::read(path).map_err(|source| TruthError::Unreadable { file: file.clone(), source })?;
+        Self::parse(&text).map_err(|problem| TruthError::Malformed { file, problem })
+    }
+
+    /// Reads COCO's JSON.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let all: Value = serde_json::from_slice(text).map_err(|e| format!("it is not JSON ({e})"))?;
+        let list = |key: &str| all[key].as_array().ok_or(format!("it has no list `{key}`"));
+        let mut categories = Vec::new();
+        for (i, category) in list("categories")?.iter().enumerate() {
+            let name = category["name"].as_str().ok_or(format!("categories[{i}].name is no text"))?;
+            categories.push((whole(&category["id"], || format!("categories[{i}].id"))?, name.to_owned()));
+        }
+        let mut images = Vec::new();
+        for (i, image) in list("images")?.iter().enumerate() {
+            images.push(Image {
+                id: whole(&image["id"], || format!("images[{i}].id"))?,
+                file: image["file_name"].as_str().unwrap_or_default().to_owned(),
+                time_s: image["time_s"].as_f64(),
+                size: (
+                    positive(&image["width"], || format!("images[{i}].width"))?,
+                    positive(&image["height"], || format!("images[{i}].height"))?,
+                ),
+            });
+        }
+        let index: std::collections::HashMap<u64, usize> = images.iter().enumerate().map(|(i, m)| (m.id, i)).collect();
+        let mut boxes = Vec::new();
+        for (i, thing) in list("annotations")?.iter().enumerate() {
+            let at = |key: &str| format!("annotations[{i}].{key}");
+            let image = whole(&thing["image_id"], || at("image_id"))?;
+            let category = whole(&thing["category_id"], || at("category_id"))?;
+            let named = categories.iter().find(|(id, _)| *id == category);
+            let corners = thing["bbox"].as_array().map(|v| v.iter().filter_map(Value::as_f64).collect::<Vec<_>>());
+            let area = corners.and_then(|v| PixelBox::try_from(v).ok()).filter(|b| b.iter().all(|v| v.is_finite()));
+            boxes.push(TrueBox {
+                image: *index.get(&image).ok_or(format!("{} is {image}, which no image has", at("image_id")))?,
+                category: named.ok_or(format!("{} is {category}, which no category has", at("category_id")))?.1.clone(),
+                area: area.filter(|b| b[2] >= 0.0 && b[3] >= 0.0).ok_or(format!(
+                    "{} is {}, should be [x, y, width, height]",
+                    at("bbox"),
+                    thing["bbox"]
+                ))?,
+                crowd: thing["iscrowd"].as_u64() == Some(1),
+                track: thing["track_id"].as_u64(),
+                visible: thing["visible"].as_f64().unwrap_or(1.0),
+                attributes: thing["attributes"].clone(),
+            });
+        }
+        Ok(Self { images, boxes, categories: categories.into_iter().map(|(_, name)| name).collect() })
+    }
+
+    /// When each thing that the target describes is seen in the video: while at least this share of it is visible.
+    pub fn tracks(&self, target: &Target, visible: f64) -> Vec<Span> {
+        let mut spans: BTreeMap<u64, Span> = BTreeMap::new();
+        for thing in self.boxes.iter().filter(|thing| thing.visible >= visible && target.describes(thing)) {
+            let (Some(track), Some(time)) = (thing.track, self.images[thing.image].time_s) else { continue };
+            let span = spans.entry(track).or_insert(Span { from: time, to: time, told: time });
+            span.from = span.from.min(time);
+            span.to = span.to.max(time);
+        }
+        spans.into_values().collect()
+    }
+}
+
+fn whole(value: &Value, at: impl Fn() -> String) -> Result<u64, String> {
+    value.as_u64().ok_or_else(|| format!("{} is {value}, should be a whole number", at()))
+}
+
+fn positive(value: &Value, at: impl Fn() -> String) -> Result<f64, String> {
+    value.as_f64().filter(|v| *v > 0.0).ok_or_else(|| format!("{} is {value}, should be a number above 0", at()))
+}
+
+/// A phrase, and what it describes of the truth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// What the model is asked.
+    pub phrase: String,
+    categories: Vec<String>,
+    attribute: Option<(String, String)>,
+}
+
+impl Target {
+    /// Reads `PHRASE=CATEGORY[,CATEGORY…][:ATTRIBUTE=VALUE]`; a bare `PHRASE` describes the category of its name.
+    ///
+    /// # Errors
+    /// What is wrong with it, or which category the truth lacks.
+    pub fn parse(text: &str, truth: &Truth) -> Result<Self, TruthError> {
+        let fault = |problem: String| TruthError::Target { text: text.to_owned(), problem };
+        let (phrase, described) = text.split_once('=').unwrap_or((text, text));
+        let (categories, attribute) = match described.split_once(':') {
+            Some((categories, attribute)) => {
+                let pair = attribute.split_once('=').filter(|(key, value)| !key.is_empty() && !value.is_empty());
+                let (key, value) = pair.ok_or_else(|| {
+                    fault(format!("{attribute:?} should be ATTRIBUTE=VALUE, as in bicycle:colour=blue"))
+                })?;
+                (categories, Some((key.trim().to_owned(), value.trim().to_owned())))
+            }
+            None => (described, None),
+        };
+        let categories: Vec<String> = categories.split(',').map(|name| name.trim().to_owned()).collect();
+        if phrase.trim().is_empty() {
+            return Err(fault("the phrase is empty, should be PHRASE=CATEGORY".to_owned()));
+        }
+        for name in &categories {
+            if !truth.categories.contains(name) {
+                let known = truth.categories.join(", ");
+                return Err(fault(format!("the annotations have no category {name:?}; they have {known}")));
+            }
+        }
+        Ok(Self { phrase: phrase.trim().to_owned(), categories, attribute })
+    }
+
+    /// Whether it describes this thing.
+    pub fn describes(&self, thing: &TrueBox) -> bool {
+        let fits = |(key, value): &(String, String)| thing.attributes[key].as_str() == Some(value);
+        self.categories.contains(&thing.category) && self.attribute.as_ref().is_none_or(fits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"{"categories":[{"id":1,"name":"car"},{"id":2,"name":"person"}],
+        "images":[{"id":7,"file_name":"a.jpg","width":64,"height":48}],
+        "annotations":[{"image_id":7,"category_id":1,"bbox":[1,2,3,4],"attributes":{"colour":"red"}}]}"#;
+
+    #[test]
+    fn a_prompt_says_what_it_describes() {
+        let truth = Truth::parse(SMALL.as_bytes()).expect("valid");
+        let described = |text: &str| Target::parse(text, &truth).expect("valid").describes(&truth.boxes[0]);
+        assert!(described("a car=car") && described("car") && described("anything=person,car"));
+        assert!(described("a red car=car:colour=red") && !described("a blue car=car:colour=blue"));
+        assert!(!described("a pedestrian=person"));
+        for (text, wanted) in [("a dog=dog", "car, person"), ("=car", "empty"), ("a=car:red", "ATTRIBUTE=VALUE")] {
+            let error = Target::parse(text, &truth).expect_err("a fault").to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        for (from, to, wanted) in [
+            ("\"bbox\":[1,2,3,4]", "\"bbox\":[1,2,3]", "annotations[0].bbox"),
+            ("\"image_id\":7", "\"image_id\":8", "annotations[0].image_id is 8"),
+            ("\"category_id\":1", "\"category_id\":3", "annotations[0].category_id is 3"),
+            ("\"width\":64", "\"width\":0", "images[0].width is 0"),
+            ("\"annotations\"", "\"notes\"", "no list `annotations`"),
+            ("{\"categories\"", "{{", "not JSON"),
+        ] {
+            let error = Truth::parse(SMALL.replace(from, to).as_bytes()).expect_err("a fault");
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+}
