@@ -13,7 +13,7 @@
 //! # Where to start reading
 //!
 //! [`pipeline`] is the line above as code; [`app`] is the composition root, the only file that names every adapter.
-//! [`config`] turns a file as written into [`config::settings::Settings`], reporting every fault at once.
+//! [`eval`] judges what was found against what is true. [`config`] turns a file as written into [`config::settings::Settings`], reporting every fault at once.
 //!
 //! # Direction
 //!
