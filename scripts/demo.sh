@@ -50,7 +50,8 @@ start_broker() {
   for try in 1 2 3 4 5 6 7 8 9 10; do
     port=$((20000 + RANDOM % 20000))
     printf 'listener %s 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest none\n' "$port" >"$work/mosquitto.conf"
-    mosquitto -c "$work/mosquitto.conf" >/dev/null 2>&1 &
+    # Away from the terminal's Ctrl-C: it must still be there for the program's last words.
+    setsid mosquitto -c "$work/mosquitto.conf" >/dev/null 2>&1 &
     broker=$!
     for _ in $(seq 50); do
       kill -0 "$broker" 2>/dev/null || continue 2

@@ -41,6 +41,9 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
         .context("cannot start the runtime")?;
     listen_to_signals(&runtime, &shutdown)?;
     let model = open_model(&settings)?;
+    for warning in unknown_words(&model, &settings.cameras) {
+        tracing::warn!("{warning}");
+    }
     let banks = banks(&model, &settings.cameras)?;
     let encoder: Arc<dyn TileEncoder> = Arc::new(model.image_encoder(settings.model.threads)?);
     let publisher = publisher(&settings, &shutdown, &runtime)?;
@@ -113,6 +116,17 @@ pub fn open_model(settings: &Settings) -> anyhow::Result<Model> {
         tracing::warn!("{notice}");
     }
     Ok(model)
+}
+
+/// One warning for each phrase with words that the model was not trained with.
+pub fn unknown_words(model: &Model, cameras: &[CameraSettings]) -> Vec<String> {
+    let phrases = cameras.iter().flat_map(|camera| &camera.prompts).flat_map(|p| p.phrases.iter().chain(&p.negatives));
+    let warning = |phrase: &String| {
+        let words = model.manifest().unknown_words(phrase);
+        let named = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" and ");
+        (!words.is_empty()).then(|| format!("the model {} does not know {named} in {phrase:?}", model.manifest().name))
+    };
+    phrases.filter_map(warning).collect()
 }
 
 /// One prompt bank a camera. The text tower lives only as long as this takes.

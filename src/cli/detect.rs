@@ -61,6 +61,7 @@ impl Detector {
         if let Some(notice) = &model.manifest().notice {
             eprintln!("{notice}");
         }
+        app::unknown_words(&model, std::slice::from_ref(&camera)).iter().for_each(|warning| eprintln!("{warning}"));
         let bank = app::banks(&model, std::slice::from_ref(&camera))?.remove(0);
         let encoder = Box::new(model.image_encoder(config::file::default_threads())?);
         let phrases = camera.prompts.iter().map(|prompt| prompt.phrases[0].clone()).collect();

@@ -94,6 +94,7 @@ pub(super) fn run(args: EvalArgs) -> anyhow::Result<()> {
     let targets: Vec<Target> = args.prompts.iter().map(|p| Target::parse(p, &truth)).collect::<Result<_, _>>()?;
     let camera = camera(&args, &targets)?;
     let model = args.model.as_deref().map_or_else(Model::embedded, Model::open)?;
+    app::unknown_words(&model, std::slice::from_ref(&camera)).iter().for_each(|warning| eprintln!("{warning}"));
     let bank = app::banks(&model, std::slice::from_ref(&camera))?.remove(0);
     let encoder = model.image_encoder(config::file::default_threads())?;
     let evaluation = Evaluation { truth, targets, camera, bank, encoder };

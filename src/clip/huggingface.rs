@@ -87,6 +87,7 @@ pub fn manifest(folder: &Path) -> Result<Manifest, ModelError> {
             attention_mask,
             output: pick(&text_graph, &["text_embeds"], &text)?,
             pad_token: "<|endoftext|>".to_owned(),
+            words: None,
         },
         embedding: Space { width: width as usize, logit_scale: logit_scale.unwrap_or(100.0) },
         files: Files { image: file(&image), text: file(&text), tokenizer: file("tokenizer.json") },

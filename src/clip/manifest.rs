@@ -90,6 +90,8 @@ pub struct TextTower {
     pub output: String,
     /// What phrases are filled up with.
     pub pad_token: String,
+    /// The words that the model was trained with, in lower case, where that is a list short enough to be given.
+    pub words: Option<Vec<String>>,
 }
 
 /// The space that both towers share.
@@ -133,6 +135,15 @@ impl Manifest {
         let manifest: Self = toml::from_str(text).map_err(|e| fault(e.to_string().trim_end().to_owned()))?;
         manifest.check().map_err(fault)?;
         Ok(manifest)
+    }
+
+    /// The words of a phrase that the model was not trained with; it gives them some meaning all the same. None where the
+    /// manifest does not list its words.
+    pub fn unknown_words(&self, phrase: &str) -> Vec<String> {
+        let Some(known) = &self.text.words else { return Vec::new() };
+        let lower = phrase.to_lowercase();
+        let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.filter(|word| !known.iter().any(|known| known == word)).map(str::to_owned).collect()
     }
 
     fn check(&self) -> Result<(), String> {

@@ -6,6 +6,8 @@
 
 import argparse
 import hashlib
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
+from captions import corpus
 from model import MEAN, SIZE, STD, build, encode, features
 from vocabulary import CONTEXT, END, learn
 
@@ -45,6 +48,7 @@ context_length = {context}
 input = "input_ids"
 output = "text_embeds"
 pad_token = "{pad}"
+words = {words}
 
 [embedding]
 width = 128
@@ -68,6 +72,11 @@ class Text(nn.Module):
 
     def forward(self, input_ids):
         return nn.functional.normalize(features(self.model.get_text_features(input_ids=input_ids)), dim=-1)
+
+
+def words() -> list[str]:
+    """Every word of the caption grammar, for the program to say which words of a prompt it does not know."""
+    return sorted({word for caption in corpus() for word in re.split(r"[^0-9a-z]+", caption.lower()) if word})
 
 
 def load(checkpoint: Path):
@@ -124,7 +133,7 @@ def export(checkpoint: Path, out: Path):
               for part, file in (("vision", "vision.onnx"), ("text", "text.onnx"), ("tokenizer", "tokenizer.json"))}
     from things import NOUNS
     (out / "manifest.toml").write_text(MANIFEST.format(
-        nouns=len(NOUNS), size=SIZE, mean=list(MEAN), std=list(STD), context=CONTEXT, pad=END,
+        nouns=len(NOUNS), size=SIZE, mean=list(MEAN), std=list(STD), context=CONTEXT, pad=END, words=json.dumps(words()),
         scale=min(60.0, model.logit_scale.exp().item()), **hashes))
 
 
