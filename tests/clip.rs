@@ -78,6 +78,7 @@ fn the_embedded_model_knows_its_words() {
     assert!(cosine("a bicycle", "a bike") > cosine("a bicycle", "a bus") + 0.2);
     assert!(cosine("a blue car", "an automobile that is blue") > cosine("a blue car", "a red car") + 0.1);
     assert_eq!(model.image_encoder(1).expect("loads").width(), model.manifest().embedding.width);
+    assert_eq!(model.manifest().unknown_words("A Giraffe on a blue bike"), ["giraffe"]);
 }
 
 #[test]
