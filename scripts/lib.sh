@@ -45,7 +45,7 @@ install_packages() {
 # Whether version $1 is at least $2.
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 
-rust_version() { rustc --version 2>/dev/null | awk '{ print $2 }'; }
+rust_version() { { rustc --version 2>/dev/null || true; } | awk '{ print $2 }'; }
 
 # Puts a Rust toolchain on the PATH that can build the project: the user's, or Debian's newest.
 need_rust() {

@@ -15,11 +15,12 @@ import onnx
 import onnxruntime
 import torch
 from onnx import helper, numpy_helper
+from tokenizers import Tokenizer
 from torch import nn
 
 from captions import corpus
 from model import MEAN, SIZE, STD, build, encode, features
-from vocabulary import CONTEXT, END, learn
+from vocabulary import CONTEXT, END
 
 TOLERANCE = 5e-3  # of unit-norm embeddings, for weights in 16 bits
 
@@ -81,9 +82,10 @@ def words() -> list[str]:
 
 def load(checkpoint: Path):
     """The averaged model of a checkpoint, with its tokenizer, for inference."""
-    tokenizer = learn()
+    held = torch.load(checkpoint, map_location="cpu")
+    tokenizer = Tokenizer.from_str(held["tokenizer"])
     model = build(tokenizer)
-    model.load_state_dict(torch.load(checkpoint, map_location="cpu")["average"])
+    model.load_state_dict(held["average"])
     model.eval()
     embeddings = model.vision_model.embeddings
     embeddings.patch_embedding = embeddings.patch_embedding.fold()

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer
 from tqdm import tqdm
 
 import captions
@@ -132,13 +133,13 @@ def rate(share: float, seen: int) -> float:
 def train(data: Path, checkpoint: Path, count: int, seed: int = 7):
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokenizer = learn()
+    held = torch.load(checkpoint, map_location=device) if checkpoint.exists() else None
+    tokenizer = Tokenizer.from_str(held["tokenizer"]) if held else learn()
     model = build(tokenizer).to(device).train()
     model.vision_model.embeddings.to(memory_format=torch.channels_last)
     average, update = copy.deepcopy(model).eval(), optimisers(model)
     seen = 0
-    if checkpoint.exists():
-        held = torch.load(checkpoint, map_location=device)
+    if held:
         model.load_state_dict(held["model"])
         average.load_state_dict(held["average"])
         for optimiser, state in zip(update, held["optimisers"]):
@@ -177,7 +178,7 @@ def train(data: Path, checkpoint: Path, count: int, seed: int = 7):
             pixels, labels = crops.load(data)
             loaded = now
         if now - saved > 120 or seen >= count:
-            torch.save({"model": model.state_dict(), "average": average.state_dict(),
+            torch.save({"tokenizer": tokenizer.to_str(), "model": model.state_dict(), "average": average.state_dict(),
                         "optimisers": [optimiser.state_dict() for optimiser in update], "seen": seen}, checkpoint.with_suffix(".new"))
             checkpoint.with_suffix(".new").replace(checkpoint)
             saved = now

@@ -21,14 +21,12 @@ def learn(size: int = 900) -> Tokenizer:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=sorted(alphabet), end_of_word_suffix="</w>", show_progress=False)
     tokenizer.train_from_iterator(corpus(), trainer)
-    # A word may end in any byte, so that nothing is unknown.
+    # Numbered anew, since the trainer numbers symbols in another order each time. A word may end in any byte, so that nothing
+    # is unknown.
     held = json.loads(tokenizer.to_str())
-    vocab, merges = held["model"]["vocab"], held["model"]["merges"]
-    for symbol in sorted(alphabet):
-        vocab.setdefault(symbol + "</w>", len(vocab))
-    for special in (START, END):
-        vocab[special] = len(vocab)
-    held["model"]["vocab"], held["model"]["merges"] = vocab, merges
+    merged = ["".join(pair) for pair in held["model"]["merges"]]
+    tokens = sorted(alphabet) + [symbol + "</w>" for symbol in sorted(alphabet)] + merged + [START, END]
+    held["model"]["vocab"] = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
     tokenizer = Tokenizer.from_str(json.dumps(held))
     tokenizer.add_special_tokens([START, END])
     ids = {name: tokenizer.token_to_id(name) for name in (START, END)}
