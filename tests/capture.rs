@@ -204,6 +204,45 @@ fn an_rtsp_camera_that_goes_comes_back() {
     running.frame();
 }
 
+/// Serves MJPEG as network cameras do, to whoever connects, until the test ends; gives its address.
+fn mjpeg_camera() -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let uri = format!("http://{}/video.mjpg", listener.local_addr().expect("its address"));
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(64, 48, image::Rgb([200, 30, 30]))
+        .write_to(&mut jpeg, image::ImageFormat::Jpeg)
+        .expect("encodes");
+    let jpeg = jpeg.into_inner();
+    let serve = move |mut stream: std::net::TcpStream| -> std::io::Result<()> {
+        stream.read(&mut [0; 2048]).map(drop)?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=part\r\n\r\n")?;
+        loop {
+            let head = format!("--part\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+            stream.write_all(&[head.as_bytes(), &jpeg, b"\r\n"].concat())?;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let serve = serve.clone();
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    uri
+}
+
+#[test]
+fn an_mjpeg_camera_is_read_as_it_comes() {
+    let source = Source::parse(&mjpeg_camera(), None).expect("a source");
+    let running = Running::start(camera(source, (64, 48), 10.0));
+    let frame = running.frame();
+    assert_eq!(running.status(), CameraStatus::Online);
+    let pixel = &frame.rgb()[(24 * 64 + 32) * 3..][..3];
+    assert!(pixel[0] > 160 && pixel[1] < 80, "{pixel:?}");
+    while running.frame().sequence < 8 {}
+}
+
 #[test]
 fn real_footage_is_read() {
     let videos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media/video");

@@ -177,11 +177,13 @@ impl Pipeline {
 
 /// Drops the buffers that the pace does not take.
 fn thin(pad: &gst::Pad, pace: Pace) {
-    let pace = Mutex::new(pace);
+    let (pace, started) = (Mutex::new(pace), Instant::now());
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let at = info.buffer().and_then(|buffer| buffer.pts()).map(|pts| Duration::from_nanos(pts.nseconds()));
+        let stamped = info.buffer().and_then(|buffer| buffer.pts()).map(|pts| Duration::from_nanos(pts.nseconds()));
+        // MJPEG carries no times: there it counts when a picture comes.
+        let at = stamped.unwrap_or_else(|| started.elapsed());
         let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
-        if at.is_none_or(|at| pace.takes(at)) { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+        if pace.takes(at) { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
     });
 }
 

@@ -57,7 +57,10 @@ pub fn head(source: &Source, clip: &str) -> Result<Head, CaptureError> {
                 properties,
             )
         }
-        Source::Http(uri) => head(any, vec![("uri", uri.to_string())]),
+        // Its older sibling waits for ever for the end of a multipart stream's head.
+        Source::Http(uri) => {
+            head("uridecodebin3 name=source ! capsfilter caps=video/x-raw(ANY)", vec![("uri", uri.to_string())])
+        }
         Source::File { path, .. } => {
             there(source, path)?;
             if gif::is_gif(path) {
@@ -101,9 +104,15 @@ pub fn tail(shape: &Shape, sink: &str) -> String {
     )
 }
 
-/// Whether the source is a recording, which plays in real time only if its clock is kept.
+/// Whether the source is a recording, which ends.
 pub fn is_recording(source: &Source) -> bool {
     matches!(source, Source::File { .. } | Source::Demo { .. })
+}
+
+/// Whether the source plays in real time only if its clock is kept. Over HTTP there may be a recording; MJPEG there
+/// carries no times, and is taken as it comes.
+pub fn keeps_time(source: &Source) -> bool {
+    is_recording(source) || matches!(source, Source::Http(_))
 }
 
 /// Whether the source starts again at its end.
@@ -146,7 +155,7 @@ mod tests {
             ("libcamera://", "libcamerasrc", None),
             ("libcamera:///base/imx708", "libcamerasrc", Some(("camera-name", "/base/imx708"))),
             ("nvargus://1", "nvarguscamerasrc", Some(("sensor-id", "1"))),
-            ("http://192.0.2.1/mjpeg", "uridecodebin", Some(("uri", "http://192.0.2.1/mjpeg"))),
+            ("http://192.0.2.1/mjpeg", "uridecodebin3", Some(("uri", "http://192.0.2.1/mjpeg"))),
             ("test://ball", "videotestsrc", Some(("pattern", "ball"))),
             ("demo://street", "filesrc", Some(("location", "/clip"))),
             ("v4l2:///dev/null", "v4l2src", Some(("device", "/dev/null"))),

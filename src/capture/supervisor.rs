@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::pipeline::{Ended, Pipeline, frame_now};
 use super::queue::LatestSender;
-use super::source::{Shape, is_recording, repeats};
+use super::source::{Shape, is_recording, keeps_time, repeats};
 use super::status::CameraStatus;
 use crate::config::settings::CameraSettings;
 use crate::frame::Frame;
@@ -80,7 +80,7 @@ impl<F: Fn(CameraStatus) + Send + Sync + 'static> Supervisor<F> {
     fn run_once(&self) -> Ended {
         let shape = Shape { size: Some(self.camera.size), fps: self.camera.fps, rotation: self.camera.rotation };
         // A recording is played in its own time; a live picture is taken as soon as it is there.
-        let sink = format!("max-buffers=1 drop=true sync={}", is_recording(&self.camera.source));
+        let sink = format!("max-buffers=1 drop=true sync={}", keeps_time(&self.camera.source));
         let pipeline = match Pipeline::build(&self.camera.source, &shape, &sink) {
             Ok(pipeline) => pipeline,
             Err(error) => return Ended::Failed(error),
