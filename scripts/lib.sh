@@ -60,6 +60,9 @@ need_rust() {
     hash -r
     found=$(rust_version)
     at_least "${found:-0}" "$wanted" || die "Rust $wanted or newer is needed, Debian gives ${found:-none}; install it by rustup"
+  elif [ "$(command -v rustc)" = /usr/bin/rustc ] && installed rustc-web; then
+    # It came with an earlier call, which may have needed less.
+    install_packages "$@"
   fi
   export PATH
   say "Rust $found"
