@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name};
-use crate::detect::{Detection, detections};
+use crate::detect::{Detection, detections, outlined};
 use crate::frame::Frame;
 use crate::prompts::{PromptBank, Score};
 use crate::regions::grid::{grid, hide_masked};
-use crate::regions::{MotionGate, Tile, schedule};
+use crate::regions::{Foreground, MotionGate, Tile, schedule};
 use crate::track::tracker::{Change, Track};
 use crate::track::{Event, EventKind, Evidence, Tracker};
 
@@ -22,6 +22,7 @@ pub struct Watch {
     tiles: Vec<Tile>,
     tiles_for: (u32, u32),
     gate: MotionGate,
+    foreground: Foreground,
     scores: Vec<Vec<Option<Score>>>,
     trackers: Vec<Tracker>,
     reports_from: f32,
@@ -60,7 +61,8 @@ impl Watch {
         let tiles = grid(tiles_for.0, tiles_for.1, &camera.grid, &camera.masks);
         let gate = MotionGate::new(tiles.len(), REFRESH);
         let scores = vec![vec![None; tiles.len()]; camera.prompts.len()];
-        Self { camera, bank, tiles, tiles_for, gate, scores, trackers, reports_from: f32::INFINITY }
+        let foreground = Foreground::default();
+        Self { camera, bank, tiles, tiles_for, gate, foreground, scores, trackers, reports_from: f32::INFINITY }
     }
 
     /// The same watch, which reports weaker detections too: those that score `floor` or more.
@@ -86,6 +88,7 @@ impl Watch {
         self.fit(frame);
         let frame = hide_masked(frame.clone(), &self.camera.masks);
         let needs = self.gate.needs(&frame, &self.tiles);
+        self.foreground.see(&frame);
         let needed = needs.len();
         let chosen = schedule(needs, |tile| self.tracked(tile), limit);
         let crops: Vec<_> = chosen.iter().map(|tile| self.tiles[*tile].crop).collect();
@@ -140,7 +143,9 @@ impl Watch {
         for prompt in 0..self.trackers.len() {
             let floor = self.trackers[prompt].floor();
             let aspect = size.0 as f32 / size.1 as f32;
-            let mut found = detections(prompt, &self.tiles, &self.scores[prompt], floor.min(self.reports_from), aspect);
+            let lowest = floor.min(self.reports_from);
+            let rough = detections(prompt, &self.tiles, &self.scores[prompt], lowest, aspect);
+            let mut found = outlined(rough, &self.foreground);
             let wanted = &self.camera.prompts[prompt].zones;
             found.retain(|d| wanted.is_empty() || self.zones(d).iter().any(|zone| wanted.contains(zone)));
             let followed = found.iter().filter(|d| d.score >= floor).cloned().collect();

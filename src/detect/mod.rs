@@ -6,7 +6,7 @@ pub use evidence::EvidenceMap;
 
 use crate::frame::UnitBox;
 use crate::prompts::Score;
-use crate::regions::Tile;
+use crate::regions::{Foreground, Tile};
 
 /// One thing found on one frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +59,18 @@ pub fn detections(prompt: usize, tiles: &[Tile], scores: &[Option<Score>], floor
             runner_up: score.runner_up,
             tiles: tiles.max(1),
         });
+    }
+    found
+}
+
+/// The detections with each box drawn to the outline of what stands out there; two that prove to be one thing become one.
+pub fn outlined(detections: Vec<Detection>, foreground: &Foreground) -> Vec<Detection> {
+    let mut found: Vec<Detection> = Vec::with_capacity(detections.len());
+    for detection in detections {
+        let area = foreground.outline(&detection.area);
+        if !found.iter().any(|other| same_thing(&other.area, &area)) {
+            found.push(Detection { area, ..detection });
+        }
     }
     found
 }

@@ -1,9 +1,12 @@
 //! Regions: which squares of the frame are looked at, and which of them now.
 
+pub mod foreground;
 pub mod grid;
 pub mod motion;
 pub mod schedule;
+mod thumbnail;
 
+pub use foreground::Foreground;
 pub use grid::Tile;
 pub use motion::MotionGate;
 pub use schedule::schedule;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::grid::Tile;
-use crate::frame::{Frame, PixelRect};
+use super::thumbnail::Thumbnail;
+use crate::frame::Frame;
 
 /// Side of the square of pixels that one cell of the thumbnail averages.
 const CELL: u32 = 8;
@@ -14,39 +15,6 @@ const CELL: u32 = 8;
 const LEAST_STEP: f32 = 6.0;
 /// A change must stand out of the frame's own flicker by this factor.
 const ABOVE_NOISE: f32 = 4.0;
-
-/// The brightness of a frame, in cells of 8×8 pixels.
-#[derive(Debug)]
-struct Thumbnail {
-    columns: u32,
-    rows: u32,
-    cells: Vec<f32>,
-}
-
-impl Thumbnail {
-    fn of(frame: &Frame) -> Self {
-        let (columns, rows) = (frame.width().div_ceil(CELL), frame.height().div_ceil(CELL));
-        let mut cells = vec![0.0; (columns * rows) as usize];
-        let mut counts = vec![0.0_f32; cells.len()];
-        for (y, row) in frame.rgb().chunks_exact(frame.width() as usize * 3).enumerate() {
-            for (x, pixel) in row.chunks_exact(3).enumerate() {
-                let cell = (y as u32 / CELL * columns + x as u32 / CELL) as usize;
-                // Rec. 601 luma is enough to see that something has changed.
-                cells[cell] += 0.299 * f32::from(pixel[0]) + 0.587 * f32::from(pixel[1]) + 0.114 * f32::from(pixel[2]);
-                counts[cell] += 1.0;
-            }
-        }
-        cells.iter_mut().zip(counts).for_each(|(cell, count)| *cell /= count);
-        Self { columns, rows, cells }
-    }
-
-    fn window(&self, rect: &PixelRect) -> impl Iterator<Item = usize> {
-        let columns = rect.x / CELL..((rect.x + rect.width).div_ceil(CELL)).min(self.columns);
-        let rows = rect.y / CELL..((rect.y + rect.height).div_ceil(CELL)).min(self.rows);
-        let width = self.columns;
-        rows.flat_map(move |row| columns.clone().map(move |column| (row * width + column) as usize))
-    }
-}
 
 /// Why a tile should be encoded now.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,7 +44,7 @@ impl MotionGate {
 
     /// The tiles that should be encoded on this frame. Call [`Self::encoded`] for those that were.
     pub fn needs(&mut self, frame: &Frame, tiles: &[Tile]) -> Vec<Need> {
-        let now = Arc::new(Thumbnail::of(frame));
+        let now = Arc::new(Thumbnail::of(frame, CELL));
         if let Some(previous) = self.previous.as_ref().filter(|p| p.cells.len() == now.cells.len()) {
             // The median difference between neighbouring frames is noise: most of a fixed camera's picture stands still.
             let mut steps: Vec<f32> = previous.cells.iter().zip(&now.cells).map(|(a, b)| (a - b).abs()).collect();

@@ -1,0 +1,190 @@
+//! The foreground: what stands out of a fixed camera's own background, so that a box can follow a thing's outline more
+//! closely than tiles can.
+
+use super::thumbnail::Thumbnail;
+use crate::frame::{Frame, UnitBox};
+
+/// Side in pixels of the square that one cell averages.
+const CELL: u32 = 4;
+/// Smallest difference to the background that counts, in 8-bit steps.
+const LEAST_STEP: f32 = 9.0;
+/// How far the background follows the picture in one frame, in 8-bit steps: a thing that stays becomes background.
+const FOLLOWS: f32 = 0.6;
+/// When more of the picture than this has changed, the light has, or the camera has moved: the background begins anew.
+const ALL_CHANGED: f32 = 0.5;
+/// A thing is looked for in its box grown by this share on each side.
+const GROWN: f32 = 0.2;
+/// Less than this share of the box standing out tells nothing of the thing.
+const LEAST_SHARE: f32 = 0.04;
+/// A group that fills this share of its own box is one thing, and is followed beyond the reach where it is cut off. Two
+/// people side by side leave more room.
+const SOLID: f32 = 0.6;
+/// How often.
+const REACHES: usize = 4;
+
+/// A slowly following picture of the background, and which cells stand out of it now.
+#[derive(Debug, Default)]
+pub struct Foreground {
+    background: Option<Thumbnail>,
+    columns: usize,
+    rows: usize,
+    stands_out: Vec<bool>,
+}
+
+impl Foreground {
+    /// Takes the next frame.
+    pub fn see(&mut self, frame: &Frame) {
+        let now = Thumbnail::of(frame, CELL);
+        (self.columns, self.rows) = (now.columns as usize, now.rows as usize);
+        let Some(background) = self.background.as_mut().filter(|b| b.cells.len() == now.cells.len()) else {
+            self.stands_out = vec![false; now.cells.len()];
+            self.background = Some(now);
+            return;
+        };
+        self.stands_out = background.cells.iter().zip(&now.cells).map(|(b, n)| (b - n).abs() > LEAST_STEP).collect();
+        let changed = self.stands_out.iter().filter(|out| **out).count() as f32;
+        if changed > ALL_CHANGED * self.stands_out.len() as f32 {
+            self.stands_out.fill(false);
+            *background = now;
+            return;
+        }
+        for (b, n) in background.cells.iter_mut().zip(&now.cells) {
+            *b += (n - *b).clamp(-FOLLOWS, FOLLOWS);
+        }
+    }
+
+    /// The box drawn to the outline of what stands out in it. The box itself where too little does: a thing at rest is
+    /// background.
+    pub fn outline(&self, area: &UnitBox) -> UnitBox {
+        if self.stands_out.is_empty() {
+            return *area;
+        }
+        let (w, h) = (GROWN * (area.x1 - area.x0), GROWN * (area.y1 - area.y0));
+        let mut reach = UnitBox::new(area.x0 - w, area.y0 - h, area.x1 + w, area.y1 + h);
+        let Some((mut found, mut cells)) = self.largest(&reach) else { return *area };
+        let within = |b: &UnitBox| b.area() * (self.columns * self.rows) as f32;
+        if (cells as f32) < LEAST_SHARE * within(area) {
+            return *area;
+        }
+        for _ in 0..REACHES {
+            let further = further(&reach, &found);
+            if further == reach || (cells as f32) < SOLID * within(&found) {
+                break;
+            }
+            reach = further;
+            (found, cells) = self.largest(&reach).unwrap_or((found, cells));
+        }
+        found
+    }
+
+    /// The box of the largest group of cells within an area that hang together, over gaps of one cell, and its number of
+    /// cells.
+    fn largest(&self, area: &UnitBox) -> Option<(UnitBox, usize)> {
+        let range = |low: f32, high: f32, count: usize| {
+            let first = (low * count as f32).floor().max(0.0) as usize;
+            first..((high * count as f32).ceil().max(0.0) as usize).min(count)
+        };
+        let (xs, ys) = (range(area.x0, area.x1, self.columns), range(area.y0, area.y1, self.rows));
+        let mut open = vec![false; self.stands_out.len()];
+        for y in ys.clone() {
+            for x in xs.clone() {
+                open[y * self.columns + x] = self.stands_out[y * self.columns + x];
+            }
+        }
+        let mut best: Option<([usize; 4], usize)> = None;
+        for y in ys.clone() {
+            for x in xs.clone() {
+                if open[y * self.columns + x] {
+                    let group = self.group((x, y), &xs, &ys, &mut open);
+                    if best.is_none_or(|(_, cells)| group.1 > cells) {
+                        best = Some(group);
+                    }
+                }
+            }
+        }
+        let ([x0, y0, x1, y1], cells) = best?;
+        let (columns, rows) = (self.columns as f32, self.rows as f32);
+        let unit = |v: usize, of: f32| v as f32 / of;
+        Some((UnitBox::new(unit(x0, columns), unit(y0, rows), unit(x1 + 1, columns), unit(y1 + 1, rows)), cells))
+    }
+
+    /// Takes the group around a cell out of `open`: its corners and number of cells.
+    fn group(
+        &self,
+        start: (usize, usize),
+        xs: &std::ops::Range<usize>,
+        ys: &std::ops::Range<usize>,
+        open: &mut [bool],
+    ) -> ([usize; 4], usize) {
+        let mut corners = [start.0, start.1, start.0, start.1];
+        let mut cells = 0;
+        let mut stack = vec![start];
+        open[start.1 * self.columns + start.0] = false;
+        while let Some((x, y)) = stack.pop() {
+            cells += 1;
+            corners = [corners[0].min(x), corners[1].min(y), corners[2].max(x), corners[3].max(y)];
+            for ny in y.saturating_sub(2).max(ys.start)..(y + 3).min(ys.end) {
+                for nx in x.saturating_sub(2).max(xs.start)..(x + 3).min(xs.end) {
+                    if std::mem::take(&mut open[ny * self.columns + nx]) {
+                        stack.push((nx, ny));
+                    }
+                }
+            }
+        }
+        (corners, cells)
+    }
+}
+
+/// The reach extended, on the sides where it cuts off what was found, by half of that.
+fn further(reach: &UnitBox, found: &UnitBox) -> UnitBox {
+    let (w, h) = ((found.x1 - found.x0) / 2.0, (found.y1 - found.y0) / 2.0);
+    let low = |cut: f32, edge: f32, by: f32| if edge <= cut { cut - by } else { cut };
+    let high = |cut: f32, edge: f32, by: f32| if edge >= cut { cut + by } else { cut };
+    UnitBox::new(
+        low(reach.x0, found.x0, w),
+        low(reach.y0, found.y0, h),
+        high(reach.x1, found.x1, w),
+        high(reach.y1, found.y1, h),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn frame(paint: impl Fn(u32, u32) -> u8) -> Frame {
+        let rgb: Vec<u8> = (0..160 * 80).flat_map(|i| [paint(i % 160, i / 160); 3]).collect();
+        Frame::new(160, 80, rgb, 0, Timestamp::UNIX_EPOCH).expect("a frame")
+    }
+
+    fn thing(x: u32, y: u32) -> bool {
+        (40..60).contains(&x) && (20..60).contains(&y)
+    }
+
+    #[test]
+    fn a_loose_box_is_drawn_to_what_has_come() {
+        let mut foreground = Foreground::default();
+        foreground.see(&frame(|_, _| 90));
+        foreground.see(&frame(|x, y| if thing(x, y) { 200 } else { 90 }));
+        let outline = foreground.outline(&UnitBox::new(0.2, 0.1, 0.45, 0.9));
+        assert!(outline.iou(&UnitBox::new(0.25, 0.25, 0.375, 0.75)) > 0.99, "{outline:?}");
+        // A box that is full of the thing reaches out to its outline.
+        let outline = foreground.outline(&UnitBox::new(0.26, 0.35, 0.36, 0.6));
+        assert!(outline.iou(&UnitBox::new(0.25, 0.25, 0.375, 0.75)) > 0.99, "{outline:?}");
+    }
+
+    #[test]
+    fn where_nothing_stands_out_the_box_stays() {
+        let mut foreground = Foreground::default();
+        let area = UnitBox::new(0.2, 0.1, 0.45, 0.9);
+        assert_eq!(foreground.outline(&area), area);
+        foreground.see(&frame(|x, y| if thing(x, y) { 200 } else { 90 }));
+        foreground.see(&frame(|x, y| if thing(x, y) { 200 } else { 90 }));
+        assert_eq!(foreground.outline(&area), area);
+        // The light goes on: everything differs, and nothing is told by it.
+        foreground.see(&frame(|_, _| 220));
+        assert_eq!(foreground.outline(&area), area);
+    }
+}
