@@ -30,6 +30,7 @@ pub mod config;
 pub mod detect;
 pub mod eval;
 pub mod frame;
+pub mod heaps;
 pub mod mqtt;
 pub mod pipeline;
 pub mod prompts;

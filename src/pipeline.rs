@@ -49,7 +49,9 @@ pub struct Sight {
 pub struct Presence {
     /// Which prompt.
     pub prompt: Name,
-    /// Its things, each with its newest detection.
+    /// How many are there, those among them that were not seen on this frame but have not gone yet.
+    pub count: usize,
+    /// Those that were seen on this frame.
     pub things: Vec<Detection>,
 }
 
@@ -90,7 +92,12 @@ impl Watch {
         let needs = self.gate.needs(&frame, &self.tiles);
         self.foreground.see(&frame);
         let needed = needs.len();
+        let changed: Vec<usize> = needs.iter().filter(|need| need.change > 0.0).map(|need| need.tile).collect();
         let chosen = schedule(needs, |tile| self.tracked(tile), limit);
+        // What a tile showed before it changed is no evidence of what it shows now.
+        for tile in changed {
+            self.scores.iter_mut().for_each(|scores| scores[tile] = None);
+        }
         let crops: Vec<_> = chosen.iter().map(|tile| self.tiles[*tile].crop).collect();
         let embeddings = encoder.encode(&frame, &crops)?;
         self.score(&chosen, &embeddings);
@@ -153,8 +160,13 @@ impl Watch {
                 sight.events.push(self.event(prompt, change, size));
             }
             sight.detections.push(found);
-            let things = self.trackers[prompt].present().map(|track| track.detection.clone()).collect();
-            sight.present.push(Presence { prompt: self.camera.prompts[prompt].name.clone(), things });
+            let there = || self.trackers[prompt].present();
+            let seen = there().filter(|track| track.last_seen == frame.captured);
+            sight.present.push(Presence {
+                prompt: self.camera.prompts[prompt].name.clone(),
+                count: there().count(),
+                things: seen.map(|track| track.detection.clone()).collect(),
+            });
         }
         sight
     }

@@ -164,7 +164,7 @@ impl Watcher {
     fn tell_presence(&mut self, present: &[Presence]) {
         let Some(publisher) = &self.outlets.publisher else { return };
         for presence in present {
-            let count = presence.things.len();
+            let count = presence.count;
             let score = presence.things.iter().map(|thing| thing.score).reduce(f32::max);
             // The score changes with every frame; it is told with a change of the count only, and in the events.
             if self.told.insert(presence.prompt.clone(), count) != Some(count) {
@@ -175,7 +175,8 @@ impl Watcher {
 
     fn tell_absence(&mut self) {
         let prompts = self.watch.camera().prompts.iter();
-        let nothing: Vec<_> = prompts.map(|p| Presence { prompt: p.name.clone(), things: Vec::new() }).collect();
+        let nothing: Vec<_> =
+            prompts.map(|p| Presence { prompt: p.name.clone(), count: 0, things: Vec::new() }).collect();
         self.tell_presence(&nothing);
     }
 }

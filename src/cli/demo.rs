@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
-use crate::{app, config, telemetry};
+use crate::{app, config, heaps, telemetry};
 
 /// What the demo looks out for unless told otherwise.
 const PROMPTS: &[&str] = &["a blue bicycle", "a pedestrian", "a yellow bus"];
@@ -41,6 +41,7 @@ pub struct DemoArgs {
 }
 
 pub(super) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    heaps::keep_few();
     let limit = args.seconds.map(Duration::try_from_secs_f64).transpose()?;
     // Through the same reader as a file, so that a mistake gets the same words.
     let settings = config::parse(&written(&args).to_string(), "the demo's arguments", Path::new(""), false)?;

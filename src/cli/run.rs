@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::{app, config, telemetry};
+use crate::{app, config, heaps, telemetry};
 
 /// Arguments of `lookout run`.
 #[derive(clap::Args)]
@@ -18,6 +18,7 @@ pub struct RunArgs {
 }
 
 pub(super) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    heaps::keep_few();
     let settings = config::load(Some(&args.config))?;
     telemetry::start(settings.log, "info");
     let limit = args.seconds.map(Duration::try_from_secs_f64).transpose()?;
