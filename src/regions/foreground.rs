@@ -1,13 +1,12 @@
 //! The foreground: what stands out of a fixed camera's own background, so that a box can follow a thing's outline more
 //! closely than tiles can.
 
-use super::thumbnail::Thumbnail;
 use crate::frame::{Frame, UnitBox};
 
 /// Side in pixels of the square that one cell averages.
 const CELL: u32 = 4;
-/// Smallest difference to the background that counts, in 8-bit steps.
-const LEAST_STEP: f32 = 9.0;
+/// Smallest difference to the background in one of the colours that counts, in 8-bit steps.
+const LEAST_STEP: f32 = 10.0;
 /// How far the background follows the picture in one frame, in 8-bit steps: a thing that stays becomes background.
 const FOLLOWS: f32 = 0.6;
 /// When more of the picture than this has changed, the light has, or the camera has moved: the background begins anew.
@@ -25,7 +24,8 @@ const REACHES: usize = 4;
 /// A slowly following picture of the background, and which cells stand out of it now.
 #[derive(Debug, Default)]
 pub struct Foreground {
-    background: Option<Thumbnail>,
+    /// Mean red, green and blue of each cell: a yellow bus before a grey wall has the wall's brightness.
+    background: Vec<[f32; 3]>,
     columns: usize,
     rows: usize,
     stands_out: Vec<bool>,
@@ -34,23 +34,39 @@ pub struct Foreground {
 impl Foreground {
     /// Takes the next frame.
     pub fn see(&mut self, frame: &Frame) {
-        let now = Thumbnail::of(frame, CELL);
-        (self.columns, self.rows) = (now.columns as usize, now.rows as usize);
-        let Some(background) = self.background.as_mut().filter(|b| b.cells.len() == now.cells.len()) else {
-            self.stands_out = vec![false; now.cells.len()];
-            self.background = Some(now);
+        let now = self.mosaic(frame);
+        if self.background.len() != now.len() {
+            self.stands_out = vec![false; now.len()];
+            self.background = now;
             return;
-        };
-        self.stands_out = background.cells.iter().zip(&now.cells).map(|(b, n)| (b - n).abs() > LEAST_STEP).collect();
+        }
+        let differ = |(b, n): (&[f32; 3], &[f32; 3])| b.iter().zip(n).any(|(b, n)| (b - n).abs() > LEAST_STEP);
+        self.stands_out = self.background.iter().zip(&now).map(differ).collect();
         let changed = self.stands_out.iter().filter(|out| **out).count() as f32;
         if changed > ALL_CHANGED * self.stands_out.len() as f32 {
             self.stands_out.fill(false);
-            *background = now;
+            self.background = now;
             return;
         }
-        for (b, n) in background.cells.iter_mut().zip(&now.cells) {
+        for (b, n) in self.background.iter_mut().flatten().zip(now.iter().flatten()) {
             *b += (n - *b).clamp(-FOLLOWS, FOLLOWS);
         }
+    }
+
+    /// The mean colour of each cell, row by row.
+    fn mosaic(&mut self, frame: &Frame) -> Vec<[f32; 3]> {
+        (self.columns, self.rows) = (frame.width().div_ceil(CELL) as usize, frame.height().div_ceil(CELL) as usize);
+        let mut cells = vec![[0.0; 3]; self.columns * self.rows];
+        let mut counts = vec![0.0_f32; cells.len()];
+        for (y, row) in frame.rgb().chunks_exact(frame.width() as usize * 3).enumerate() {
+            for (x, pixel) in row.chunks_exact(3).enumerate() {
+                let cell = y / CELL as usize * self.columns + x / CELL as usize;
+                cells[cell].iter_mut().zip(pixel).for_each(|(sum, value)| *sum += f32::from(*value));
+                counts[cell] += 1.0;
+            }
+        }
+        cells.iter_mut().zip(counts).for_each(|(cell, count)| cell.iter_mut().for_each(|sum| *sum /= count));
+        cells
     }
 
     /// The box drawn to the outline of what stands out in it. The box itself where too little does: a thing at rest is
@@ -135,9 +151,9 @@ impl Foreground {
     }
 }
 
-/// The reach extended, on the sides where it cuts off what was found, by half of that.
+/// The reach extended by half, on the sides where it cuts off what was found.
 fn further(reach: &UnitBox, found: &UnitBox) -> UnitBox {
-    let (w, h) = ((found.x1 - found.x0) / 2.0, (found.y1 - found.y0) / 2.0);
+    let (w, h) = ((reach.x1 - reach.x0) / 2.0, (reach.y1 - reach.y0) / 2.0);
     let low = |cut: f32, edge: f32, by: f32| if edge <= cut { cut - by } else { cut };
     let high = |cut: f32, edge: f32, by: f32| if edge >= cut { cut + by } else { cut };
     UnitBox::new(
