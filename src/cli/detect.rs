@@ -7,16 +7,15 @@ use anyhow::Context;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::offline::LookArgs;
 use super::{photo, report};
 use crate::annotate::{self, Mark};
 use crate::capture::source::Shape;
 use crate::capture::{Recorder, open_offline};
-use crate::clip::{Model, TileEncoder};
-use crate::config::camera::default_negatives;
-use crate::config::settings::{CameraSettings, EventSettings, GridSettings, Name, PromptSettings, Rotation, Source};
+use crate::clip::TileEncoder;
+use crate::config::settings::{CameraSettings, EventSettings, Rotation, Source};
 use crate::frame::Frame;
 use crate::pipeline::{Sight, Watch};
-use crate::{app, config};
 
 /// Arguments of `lookout detect`.
 #[derive(clap::Args)]
@@ -26,18 +25,8 @@ pub struct DetectArgs {
     /// What to look for (repeatable)
     #[arg(long = "prompt", required = true)]
     prompts: Vec<String>,
-    /// Probability from which a prompt counts, 0.01 to 0.99
-    #[arg(long, default_value_t = PromptSettings::DEFAULT_THRESHOLD)]
-    threshold: f32,
-    /// A model folder; without one, the embedded demo model
-    #[arg(long)]
-    model: Option<PathBuf>,
-    /// Analysed frames per second of a video
-    #[arg(long, default_value_t = 5.0)]
-    fps: f64,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    look: LookArgs,
     /// Write the annotated picture (.jpg, .png, .webp) or video (.webm, .mkv, .mp4) here
     #[arg(long)]
     annotate: Option<PathBuf>,
@@ -54,18 +43,9 @@ struct Detector {
 
 impl Detector {
     fn new(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<Self> {
-        let model = match &args.model {
-            Some(folder) => Model::open(folder)?,
-            None => Model::embedded()?,
-        };
-        if let Some(notice) = &model.manifest().notice {
-            eprintln!("{notice}");
-        }
-        app::unknown_words(&model, std::slice::from_ref(&camera)).iter().for_each(|warning| eprintln!("{warning}"));
-        let bank = app::banks(&model, std::slice::from_ref(&camera))?.remove(0);
-        let encoder = Box::new(model.image_encoder(config::file::default_threads())?);
+        let (encoder, bank) = args.look.load(&camera)?;
         let phrases = camera.prompts.iter().map(|prompt| prompt.phrases[0].clone()).collect();
-        Ok(Self { encoder, watch: Watch::new(camera, bank), phrases })
+        Ok(Self { encoder: Box::new(encoder), watch: Watch::new(camera, bank), phrases })
     }
 
     fn look(&mut self, frame: &Frame) -> anyhow::Result<Sight> {
@@ -81,46 +61,16 @@ impl Detector {
     }
 }
 
-/// A camera on which every detection is told at once, and forgotten on the next frame.
-fn camera(args: &DetectArgs) -> anyhow::Result<CameraSettings> {
+/// Every detection is told at once, and forgotten on the next frame.
+fn at_once() -> EventSettings {
     let gone_after = Duration::from_millis(1);
-    anyhow::ensure!(
-        (0.01..=0.99).contains(&args.threshold),
-        "--threshold is {}, should be from 0.01 to 0.99",
-        args.threshold
-    );
-    anyhow::ensure!((0.01..=60.0).contains(&args.fps), "--fps is {}, should be from 0.01 to 60", args.fps);
-    let mut prompts: Vec<PromptSettings> = Vec::new();
-    for phrase in &args.prompts {
-        anyhow::ensure!(!phrase.trim().is_empty(), "--prompt is empty, should describe something: \"a blue bicycle\"");
-        let name = Name::from_phrase(phrase).with_context(|| format!("--prompt {phrase:?} holds no word"))?;
-        prompts.push(PromptSettings {
-            name,
-            phrases: vec![phrase.clone()],
-            negatives: Vec::new(),
-            threshold: args.threshold,
-            zones: Vec::new(),
-        });
-    }
-    Ok(CameraSettings {
-        name: Name::new("input").context("`input` is a name")?,
-        source: Source::File { path: args.input.clone(), repeat: false },
-        fps: args.fps,
-        rotation: Rotation::None,
-        size: (640, 360),
-        grid: GridSettings::default(),
-        masks: Vec::new(),
-        zones: Vec::new(),
-        prompts,
-        negatives: default_negatives(),
-        events: EventSettings { min_hits: 1, hysteresis: 1.0, gone_after, update_every: gone_after },
-    })
+    EventSettings { min_hits: 1, hysteresis: 1.0, gone_after, update_every: gone_after }
 }
 
 pub(super) fn run(args: DetectArgs) -> anyhow::Result<()> {
     anyhow::ensure!(args.input.exists(), "there is no file {}", args.input.display());
     // The arguments' faults come before the input's: they are quicker to mend.
-    let camera = camera(&args)?;
+    let camera = args.look.camera(args.prompts.iter().map(String::as_str), at_once())?;
     if photo::is_photo(&args.input) && !is_animation(&args.input) {
         on_photo(&args, camera)
     } else {
@@ -153,7 +103,7 @@ fn on_photo(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<()> {
 
 fn on_video(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<()> {
     let path = std::path::absolute(&args.input)?;
-    let shape = Shape { size: None, fps: args.fps, rotation: Rotation::None };
+    let shape = Shape { size: None, fps: args.look.fps, rotation: Rotation::None };
     let frames = open_offline(&Source::File { path, repeat: false }, &shape)?;
     let mut detector = Detector::new(args, camera)?;
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
@@ -195,7 +145,7 @@ pub(super) fn shrunk(frame: Frame) -> Frame {
 }
 
 fn print(args: &DetectArgs, found: &[report::Finding]) {
-    if args.json {
+    if args.look.json {
         let all: Vec<_> = found.iter().map(report::Finding::json).collect();
         println!("{}", serde_json::json!({ "input": args.input.display().to_string(), "detections": all }));
         return;

@@ -8,14 +8,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::detect::shrunk;
 use super::eval_report::{self, Outcome, Shown};
+use super::offline::LookArgs;
 use super::photo;
-use crate::app;
 use crate::capture::open_offline;
 use crate::capture::source::Shape;
-use crate::clip::{ImageEncoder, Model, TileEncoder};
-use crate::config;
-use crate::config::camera::default_negatives;
-use crate::config::settings::{CameraSettings, EventSettings, GridSettings, Name, PromptSettings, Rotation, Source};
+use crate::clip::{ImageEncoder, TileEncoder};
+use crate::config::settings::{CameraSettings, EventSettings, Rotation, Source};
 use crate::eval::events::{self, Span};
 use crate::eval::precision::{Found, Wanted};
 use crate::eval::{Target, Truth, judge};
@@ -40,18 +38,8 @@ pub struct EvalArgs {
     /// "a blue bicycle=bicycle:colour=blue", "a vehicle=car,bus,truck"
     #[arg(long = "prompt", required = true)]
     prompts: Vec<String>,
-    /// Probability from which a prompt counts, 0.01 to 0.99
-    #[arg(long, default_value_t = PromptSettings::DEFAULT_THRESHOLD)]
-    threshold: f32,
-    /// A model folder; without one, the embedded demo model
-    #[arg(long)]
-    model: Option<PathBuf>,
-    /// Analysed frames per second of a video
-    #[arg(long, default_value_t = 5.0)]
-    fps: f64,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    look: LookArgs,
     /// Write a page with curves and the worst mistakes as pictures here
     #[arg(long)]
     report: Option<PathBuf>,
@@ -92,19 +80,17 @@ struct Evaluation {
 pub(super) fn run(args: EvalArgs) -> anyhow::Result<()> {
     let truth = Truth::read(&args.annotations)?;
     let targets: Vec<Target> = args.prompts.iter().map(|p| Target::parse(p, &truth)).collect::<Result<_, _>>()?;
-    let camera = camera(&args, &targets)?;
-    let model = args.model.as_deref().map_or_else(Model::embedded, Model::open)?;
-    app::unknown_words(&model, std::slice::from_ref(&camera)).iter().for_each(|warning| eprintln!("{warning}"));
-    let bank = app::banks(&model, std::slice::from_ref(&camera))?.remove(0);
-    let encoder = model.image_encoder(config::file::default_threads())?;
+    let phrases = targets.iter().map(|target| target.phrase.as_str());
+    let camera = args.look.camera(phrases, EventSettings::default())?;
+    let (encoder, bank) = args.look.load(&camera)?;
     let evaluation = Evaluation { truth, targets, camera, bank, encoder };
     let pass = match (&args.video, &args.images) {
         (Some(video), _) => evaluation.video(video)?,
         (None, Some(folder)) => evaluation.photos(folder)?,
         (None, None) => anyhow::bail!("neither --images nor --video is given"),
     };
-    let outcomes = evaluation.outcomes(&pass, f64::from(args.threshold));
-    if args.json {
+    let outcomes = evaluation.outcomes(&pass, f64::from(args.look.threshold));
+    if args.look.json {
         println!("{}", eval_report::json(&outcomes, pass.looked.len(), pass.tiles, pass.encoding));
     } else {
         print!("{}", eval_report::table(&outcomes, pass.looked.len(), pass.tiles, pass.encoding));
@@ -118,39 +104,6 @@ pub(super) fn run(args: EvalArgs) -> anyhow::Result<()> {
         std::fs::write(out, page).with_context(|| format!("cannot write {}", out.display()))?;
     }
     Ok(())
-}
-
-fn camera(args: &EvalArgs, targets: &[Target]) -> anyhow::Result<CameraSettings> {
-    let (low, high) = (WEAKEST, 0.99);
-    anyhow::ensure!(
-        (low..=high).contains(&args.threshold),
-        "--threshold is {}, should be from {low} to {high}",
-        args.threshold
-    );
-    anyhow::ensure!((0.01..=60.0).contains(&args.fps), "--fps is {}, should be from 0.01 to 60", args.fps);
-    let prompt = |target: &Target| {
-        let name = Name::from_phrase(&target.phrase).with_context(|| format!("{:?} holds no word", target.phrase))?;
-        anyhow::Ok(PromptSettings {
-            name,
-            phrases: vec![target.phrase.clone()],
-            negatives: Vec::new(),
-            threshold: args.threshold,
-            zones: Vec::new(),
-        })
-    };
-    Ok(CameraSettings {
-        name: Name::new("input").context("`input` is a name")?,
-        source: Source::File { path: args.video.clone().unwrap_or_default(), repeat: false },
-        fps: args.fps,
-        rotation: Rotation::None,
-        size: (640, 360),
-        grid: GridSettings::default(),
-        masks: Vec::new(),
-        zones: Vec::new(),
-        prompts: targets.iter().map(prompt).collect::<anyhow::Result<_>>()?,
-        negatives: default_negatives(),
-        events: EventSettings::default(),
-    })
 }
 
 fn bar(length: u64) -> anyhow::Result<ProgressBar> {

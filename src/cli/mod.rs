@@ -6,6 +6,7 @@ mod detect;
 mod embed;
 mod eval;
 mod eval_report;
+mod offline;
 mod photo;
 mod report;
 mod run;
