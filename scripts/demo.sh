@@ -41,9 +41,6 @@ end() {
   rm -rf "$work"
 }
 trap end EXIT
-# The program itself hears Ctrl-C too, and ends with its summary; the trap only keeps this shell until then.
-trap : INT TERM
-
 # A port may be taken between choosing and listening: then another is tried.
 start_broker() {
   local try
@@ -68,11 +65,16 @@ say "A broker listens on 127.0.0.1:$port; watch it elsewhere with: mosquitto_sub
 "$lookout" watch --mqtt "mqtt://127.0.0.1:$port" &
 pids+=($!)
 
-"$lookout" demo --mqtt "mqtt://127.0.0.1:$port" "${options[@]}" &
+# Away from the terminal as well: each Ctrl-C reaches it once, from here. The first ends it with its summary.
+setsid "$lookout" demo --mqtt "mqtt://127.0.0.1:$port" "${options[@]}" &
 demo=$!
 pids=("$demo" "${pids[@]}")
+trap 'kill -TERM "$demo" 2>/dev/null || true' INT TERM
 status=0
 wait "$demo" || status=$?
-# A signal interrupts the wait once; the program is then about to end.
-if kill -0 "$demo" 2>/dev/null; then kill -TERM "$demo" 2>/dev/null || true; status=0; wait "$demo" || status=$?; fi
+# A signal interrupts the wait; the program is then about to end.
+while kill -0 "$demo" 2>/dev/null; do
+  status=0
+  wait "$demo" || status=$?
+done
 exit "$status"
