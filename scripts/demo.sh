@@ -41,6 +41,7 @@ end() {
   rm -rf "$work"
 }
 trap end EXIT
+
 # A port may be taken between choosing and listening: then another is tried.
 start_broker() {
   local try

@@ -1,14 +1,16 @@
 //! The foreground: what stands out of a fixed camera's own background, so that a box can follow a thing's outline more
 //! closely than tiles can.
 
+use jiff::Timestamp;
+
 use crate::frame::{Frame, UnitBox};
 
 /// Side in pixels of the square that one cell averages.
 const CELL: u32 = 4;
 /// Smallest difference to the background in one of the colours that counts, in 8-bit steps.
 const LEAST_STEP: f32 = 10.0;
-/// How far the background follows the picture in one frame, in 8-bit steps: a thing that stays becomes background.
-const FOLLOWS: f32 = 0.6;
+/// How far the background follows the picture in one second, in 8-bit steps: a thing that stays becomes background.
+const FOLLOWS: f32 = 1.8;
 /// When more of the picture than this has changed, the light has, or the camera has moved: the background begins anew.
 const ALL_CHANGED: f32 = 0.5;
 /// A thing is looked for in its box grown by this share on each side.
@@ -26,6 +28,8 @@ const REACHES: usize = 4;
 pub struct Foreground {
     /// Mean red, green and blue of each cell: a yellow bus before a grey wall has the wall's brightness.
     background: Vec<[f32; 3]>,
+    /// When the newest frame was taken.
+    seen: Timestamp,
     columns: usize,
     rows: usize,
     stands_out: Vec<bool>,
@@ -35,6 +39,9 @@ impl Foreground {
     /// Takes the next frame.
     pub fn see(&mut self, frame: &Frame) {
         let now = self.mosaic(frame);
+        let before = std::mem::replace(&mut self.seen, frame.captured);
+        // After a gap, or with a clock that was set, no further than in a second.
+        let follows = FOLLOWS * frame.captured.duration_since(before).as_secs_f32().clamp(0.0, 1.0);
         if self.background.len() != now.len() {
             self.stands_out = vec![false; now.len()];
             self.background = now;
@@ -49,7 +56,7 @@ impl Foreground {
             return;
         }
         for (b, n) in self.background.iter_mut().flatten().zip(now.iter().flatten()) {
-            *b += (n - *b).clamp(-FOLLOWS, FOLLOWS);
+            *b += (n - *b).clamp(-follows, follows);
         }
     }
 
@@ -166,8 +173,6 @@ fn further(reach: &UnitBox, found: &UnitBox) -> UnitBox {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
     fn frame(paint: impl Fn(u32, u32) -> u8) -> Frame {
