@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::capture::{self, CameraStatus};
-use crate::clip::{Model, TileEncoder};
+use crate::clip::{ImageEncoder, Model, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Settings};
 use crate::mqtt::{self, MqttPublisher, Publisher};
 use crate::prompts::PromptBank;
@@ -45,7 +45,7 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
         tracing::warn!("{warning}");
     }
     let banks = banks(&model, &settings.cameras)?;
-    let encoder: Arc<dyn TileEncoder> = Arc::new(model.image_encoder(settings.model.threads)?);
+    let encoder: Arc<dyn TileEncoder> = Arc::new(encoder(&model, &settings.cameras, settings.model.threads)?);
     let publisher = publisher(&settings, &shutdown, &runtime)?;
     let views = Views::default();
     let page = serve_page(&settings, &views, &shutdown, &runtime)?;
@@ -116,6 +116,18 @@ pub fn open_model(settings: &Settings) -> anyhow::Result<Model> {
         tracing::warn!("{notice}");
     }
     Ok(model)
+}
+
+/// The image encoder for these cameras: one that gives the embeddings of patches if any of them looks densely.
+///
+/// # Errors
+/// What is wrong with the model, or that it gives none.
+pub fn encoder(model: &Model, cameras: &[CameraSettings], threads: usize) -> Result<ImageEncoder, ModelError> {
+    if cameras.iter().any(|camera| camera.grid.dense) {
+        model.dense_encoder(threads)
+    } else {
+        model.image_encoder(threads)
+    }
 }
 
 /// One warning for each phrase with words that the model was not trained with.

@@ -1,19 +1,25 @@
 //! The data's way as code: a frame goes in, what it means comes out.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name};
 use crate::detect::{Detection, detections, outlined};
-use crate::frame::Frame;
+use crate::frame::{Frame, UnitBox};
 use crate::prompts::{PromptBank, Score};
 use crate::regions::grid::{grid, hide_masked};
+use crate::regions::patches::{block_areas, block_embeddings};
 use crate::regions::{Foreground, MotionGate, Tile, schedule};
 use crate::track::tracker::{Change, Track};
 use crate::track::{Event, EventKind, Evidence, Tracker};
 
 /// A tile whose picture stands still is looked at again after this long.
 const REFRESH: Duration = Duration::from_secs(10);
+/// How far a thing reaches beyond the tile that speaks for it, in sides of the tile: two neighbours stay two.
+const TILE_REACH: f32 = 0.5;
+/// And beyond a block of patches, which sees a part of it.
+const BLOCK_REACH: f32 = 6.0;
 
 /// What one camera watches for, and what it remembers between frames.
 pub struct Watch {
@@ -21,8 +27,13 @@ pub struct Watch {
     bank: PromptBank,
     tiles: Vec<Tile>,
     tiles_for: (u32, u32),
+    /// What scores speak for: the tiles, or, in a dense look, the blocks of each.
+    spots: Vec<UnitBox>,
+    /// How many of them a tile has.
+    spots_a_tile: usize,
     gate: MotionGate,
     foreground: Foreground,
+    /// By prompt and spot.
     scores: Vec<Vec<Option<Score>>>,
     trackers: Vec<Tracker>,
     reports_from: f32,
@@ -62,9 +73,22 @@ impl Watch {
         let tiles_for = camera.size;
         let tiles = grid(tiles_for.0, tiles_for.1, &camera.grid, &camera.masks);
         let gate = MotionGate::new(tiles.len(), REFRESH);
-        let scores = vec![vec![None; tiles.len()]; camera.prompts.len()];
-        let foreground = Foreground::default();
-        Self { camera, bank, tiles, tiles_for, gate, foreground, scores, trackers, reports_from: f32::INFINITY }
+        let scores = vec![Vec::new(); camera.prompts.len()];
+        let mut watch = Self {
+            camera,
+            bank,
+            tiles,
+            tiles_for,
+            spots: Vec::new(),
+            spots_a_tile: 0,
+            gate,
+            foreground: Foreground::default(),
+            scores,
+            trackers,
+            reports_from: f32::INFINITY,
+        };
+        watch.mark_spots(None);
+        watch
     }
 
     /// The same watch, which reports weaker detections too: those that score `floor` or more.
@@ -87,7 +111,7 @@ impl Watch {
     /// # Errors
     /// What the encoder says.
     pub fn look(&mut self, frame: &Frame, encoder: &dyn TileEncoder, limit: usize) -> Result<Sight, ModelError> {
-        self.fit(frame);
+        self.fit(frame, encoder);
         let frame = hide_masked(frame.clone(), &self.camera.masks);
         let needs = self.gate.needs(&frame, &self.tiles);
         self.foreground.see(&frame);
@@ -96,10 +120,17 @@ impl Watch {
         let chosen = schedule(needs, |tile| self.tracked(tile), limit);
         // What a tile showed before it changed is no evidence of what it shows now.
         for tile in changed {
-            self.scores.iter_mut().for_each(|scores| scores[tile] = None);
+            let spots = self.spots_of(tile);
+            self.scores.iter_mut().for_each(|scores| scores[spots.clone()].fill(None));
         }
         let crops: Vec<_> = chosen.iter().map(|tile| self.tiles[*tile].crop).collect();
-        let embeddings = encoder.encode(&frame, &crops)?;
+        let embeddings: Vec<Vec<Embedding>> = match encoder.patch_rows().filter(|_| self.camera.grid.dense) {
+            Some(rows) => {
+                let patches = encoder.encode_patches(&frame, &crops)?;
+                patches.iter().map(|patches| block_embeddings(patches, rows)).collect()
+            }
+            None => encoder.encode(&frame, &crops)?.into_iter().map(|embedding| vec![embedding]).collect(),
+        };
         self.score(&chosen, &embeddings);
         self.gate.encoded(chosen.iter().copied(), frame.captured);
         let mut sight = self.follow(&frame);
@@ -119,15 +150,33 @@ impl Watch {
         events
     }
 
-    /// A frame of another size than expected (a file's own size, say) needs another grid.
-    fn fit(&mut self, frame: &Frame) {
+    /// A frame of another size than expected (a file's own size, say) needs another grid, the first dense look its blocks.
+    fn fit(&mut self, frame: &Frame, encoder: &dyn TileEncoder) {
         let size = (frame.width(), frame.height());
+        let rows = encoder.patch_rows().filter(|_| self.camera.grid.dense);
         if self.tiles_for != size {
             self.tiles = grid(size.0, size.1, &self.camera.grid, &self.camera.masks);
             self.tiles_for = size;
             self.gate = MotionGate::new(self.tiles.len(), REFRESH);
-            self.scores.iter_mut().for_each(|scores| *scores = vec![None; self.tiles.len()]);
+            self.mark_spots(rows);
+        } else if rows.is_some() && self.spots_a_tile == 1 {
+            self.mark_spots(rows);
         }
+    }
+
+    /// Lays out what scores speak for, with so many rows of patches in a tile, or the tiles themselves; forgets all scores.
+    fn mark_spots(&mut self, rows: Option<usize>) {
+        let blocks = |tile: &Tile| match rows {
+            Some(rows) => block_areas(&tile.crop, rows, self.tiles_for),
+            None => vec![tile.area],
+        };
+        self.spots = self.tiles.iter().flat_map(blocks).collect();
+        self.spots_a_tile = self.spots.len() / self.tiles.len().max(1);
+        self.scores.iter_mut().for_each(|scores| *scores = vec![None; self.spots.len()]);
+    }
+
+    fn spots_of(&self, tile: usize) -> Range<usize> {
+        tile * self.spots_a_tile..(tile + 1) * self.spots_a_tile
     }
 
     fn tracked(&self, tile: usize) -> bool {
@@ -136,10 +185,12 @@ impl Watch {
         tracks.any(|track| track.detection.area.intersection(&area) > 0.0)
     }
 
-    fn score(&mut self, chosen: &[usize], embeddings: &[Embedding]) {
-        for (tile, embedding) in chosen.iter().zip(embeddings) {
-            for (prompt, score) in self.bank.score(embedding).into_iter().enumerate() {
-                self.scores[prompt][*tile] = Some(score);
+    fn score(&mut self, chosen: &[usize], embeddings: &[Vec<Embedding>]) {
+        for (tile, embeddings) in chosen.iter().zip(embeddings) {
+            for (spot, embedding) in self.spots_of(*tile).zip(embeddings) {
+                for (prompt, score) in self.bank.score(embedding).into_iter().enumerate() {
+                    self.scores[prompt][spot] = Some(score);
+                }
             }
         }
     }
@@ -151,7 +202,8 @@ impl Watch {
             let floor = self.trackers[prompt].floor();
             let aspect = size.0 as f32 / size.1 as f32;
             let lowest = floor.min(self.reports_from);
-            let rough = detections(prompt, &self.tiles, &self.scores[prompt], lowest, aspect);
+            let reach = if self.spots_a_tile > 1 { BLOCK_REACH } else { TILE_REACH };
+            let rough = detections(prompt, &self.spots, &self.scores[prompt], lowest, aspect, reach);
             let mut found = outlined(rough, &self.foreground);
             let wanted = &self.camera.prompts[prompt].zones;
             found.retain(|d| wanted.is_empty() || self.zones(d).iter().any(|zone| wanted.contains(zone)));

@@ -23,6 +23,9 @@ pub(super) struct LookArgs {
     /// Analysed frames per second of a video
     #[arg(long, default_value_t = 5.0)]
     pub(super) fps: f64,
+    /// Score every patch of few, large tiles instead of many tiles: about a fifth of the encoder's time
+    #[arg(long)]
+    dense: bool,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -56,7 +59,7 @@ impl LookArgs {
             fps,
             rotation: Rotation::None,
             size: (640, 360),
-            grid: GridSettings::default(),
+            grid: if self.dense { GridSettings::for_patches() } else { GridSettings::default() },
             masks: Vec::new(),
             zones: Vec::new(),
             prompts: phrases.map(prompt).collect::<anyhow::Result<_>>()?,
@@ -75,6 +78,6 @@ impl LookArgs {
         let notice = model.manifest().notice.clone();
         notice.into_iter().chain(app::unknown_words(&model, cameras)).for_each(|warning| eprintln!("{warning}"));
         let bank = app::banks(&model, cameras)?.remove(0);
-        Ok((model.image_encoder(config::file::default_threads())?, bank))
+        Ok((app::encoder(&model, cameras, config::file::default_threads())?, bank))
     }
 }

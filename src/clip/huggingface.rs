@@ -79,6 +79,7 @@ pub fn manifest(folder: &Path) -> Result<Manifest, ModelError> {
             interpolation,
             input: "pixel_values".to_owned(),
             output: pick(&vision_graph, &["image_embeds"], &image)?,
+            patches: None,
             precision: Precision::F32,
         },
         text: TextTower {

@@ -20,6 +20,15 @@ pub trait TileEncoder: Send + Sync {
     /// What went wrong with the first tile that failed.
     fn encode(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Embedding>, ModelError>;
 
+    /// One embedding of every patch of a tile, row by row, in the order of the tiles: [`Self::patch_rows`] squared each.
+    ///
+    /// # Errors
+    /// What went wrong with the first tile that failed, or that this encoder gives none.
+    fn encode_patches(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Vec<Embedding>>, ModelError>;
+
+    /// Patches along each side of a tile; `None` where the encoder gives none.
+    fn patch_rows(&self) -> Option<usize>;
+
     /// Dimensions of the embeddings.
     fn width(&self) -> usize;
 }
@@ -29,24 +38,54 @@ pub struct ImageEncoder {
     plan: Plan,
     tower: ImageTower,
     width: usize,
+    patch_rows: Option<usize>,
     threads: usize,
 }
 
 impl ImageEncoder {
-    pub(super) fn new(manifest: &Manifest, onnx: &[u8], file: &str, threads: usize) -> Result<Self, ModelError> {
+    /// The tower of an ONNX file. With `dense`, it gives the embeddings of patches too.
+    pub(super) fn new(
+        manifest: &Manifest,
+        onnx: &[u8],
+        file: &str,
+        threads: usize,
+        dense: bool,
+    ) -> Result<Self, ModelError> {
         let tower = manifest.image.clone();
         let Precision::F32 = tower.precision;
+        let patches = match (&tower.patches, dense) {
+            (Some(output), true) => Some(output.as_str()),
+            (None, true) => return Err(ModelError::NoPatches { model: manifest.name.clone() }),
+            (_, false) => None,
+        };
         let side = tower.size as usize;
         let fact = InferenceFact::dt_shape(f32::datum_type(), [1, 3, side, side]);
-        let (plan, width) = Graph::read(onnx, file)?.tower(&[(&tower.input, fact)], &tower.output)?;
+        let graph = Graph::read(onnx, file)?;
+        let outputs: Vec<&str> = std::iter::once(tower.output.as_str()).chain(patches).collect();
+        let (plan, shapes) = graph.tower(&[(&tower.input, fact)], &outputs)?;
+        let width = graph.embeddings(&tower.output, &shapes[0])?;
         let expected = manifest.embedding.width;
+        let wrong = |found: usize| ModelError::Width { file: file.to_owned(), found, expected };
         if width != expected {
-            return Err(ModelError::Width { file: file.to_owned(), found: width, expected });
+            return Err(wrong(width));
         }
-        Ok(Self { plan, tower, width, threads: threads.max(1) })
+        let patch_rows = match patches {
+            Some(output) => match graph.patches(output, &shapes[1])? {
+                (rows, width) if width == expected => Some(rows),
+                (_, width) => return Err(wrong(width)),
+            },
+            None => None,
+        };
+        Ok(Self { plan, tower, width, patch_rows, threads: threads.max(1) })
     }
 
-    fn encode_some(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Embedding>, ModelError> {
+    /// The embeddings of that output for some tiles, one list a tile.
+    fn encode_some(
+        &self,
+        frame: &Frame,
+        tiles: &[PixelRect],
+        output: usize,
+    ) -> Result<Vec<Vec<Embedding>>, ModelError> {
         let side = self.tower.size as usize;
         let mut resizer = Resizer::new();
         let mut encode = |tile: &PixelRect| {
@@ -54,20 +93,22 @@ impl ImageEncoder {
             prepare(&mut resizer, frame, tile, &self.tower, &mut input)?;
             let run = |e: TractError| ModelError::Run(format!("{tile:?}: {e:#}"));
             let input = Tensor::from_shape(&[1, 3, side, side], &input).map_err(run)?;
-            let output = self.plan.run(tvec!(input.into_tvalue())).map_err(run)?;
-            let values = output[0].to_plain_array_view::<f32>().map_err(run)?;
-            Embedding::new(values.iter().copied().collect::<Vec<f32>>())
-                .ok_or_else(|| ModelError::Run(format!("{tile:?} has no finite embedding")))
+            let outputs = self.plan.run(tvec!(input.into_tvalue())).map_err(run)?;
+            let values = outputs[output].to_plain_array_view::<f32>().map_err(run)?;
+            let values: Vec<f32> = values.iter().copied().collect();
+            let embedding = |values: &[f32]| {
+                Embedding::new(values).ok_or_else(|| ModelError::Run(format!("{tile:?} has no finite embedding")))
+            };
+            values.chunks_exact(self.width).map(embedding).collect()
         };
         tiles.iter().map(&mut encode).collect()
     }
-}
 
-impl TileEncoder for ImageEncoder {
-    fn encode(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Embedding>, ModelError> {
+    /// As [`Self::encode_some`], on all threads.
+    fn encode_all(&self, frame: &Frame, tiles: &[PixelRect], output: usize) -> Result<Vec<Vec<Embedding>>, ModelError> {
         let share = tiles.len().div_ceil(self.threads).max(1);
         thread::scope(|scope| {
-            let spawn = |tiles| scope.spawn(move || self.encode_some(frame, tiles));
+            let spawn = |tiles| scope.spawn(move || self.encode_some(frame, tiles, output));
             let workers: Vec<_> = tiles.chunks(share).map(spawn).collect();
             let mut all = Vec::with_capacity(tiles.len());
             for worker in workers {
@@ -76,6 +117,23 @@ impl TileEncoder for ImageEncoder {
             }
             Ok(all)
         })
+    }
+}
+
+impl TileEncoder for ImageEncoder {
+    fn encode(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Embedding>, ModelError> {
+        Ok(self.encode_all(frame, tiles, 0)?.into_iter().flatten().collect())
+    }
+
+    fn encode_patches(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Vec<Embedding>>, ModelError> {
+        if self.patch_rows.is_none() {
+            return Err(ModelError::Run("it was loaded without the embeddings of patches".to_owned()));
+        }
+        self.encode_all(frame, tiles, 1)
+    }
+
+    fn patch_rows(&self) -> Option<usize> {
+        self.patch_rows
     }
 
     fn width(&self) -> usize {

@@ -71,6 +71,9 @@ pub struct ImageTower {
     pub input: String,
     /// Name of the graph's output, `[batch, width]`.
     pub output: String,
+    /// Name of the graph's output with an embedding of every patch in the same space, `[batch, patches, width]`, row by
+    /// row; absent where it has none.
+    pub patches: Option<String>,
     /// Arithmetic of the tower.
     #[serde(default)]
     pub precision: Precision,

@@ -100,22 +100,50 @@ impl Graph {
         Some(table.dims[0] as usize)
     }
 
-    /// Cuts out what leads from `inputs` (name and fact) to `output`, optimised for those facts. Returns it with the
-    /// output's last dimension.
-    pub(super) fn tower(&self, inputs: &[(&str, InferenceFact)], output: &str) -> Result<(Plan, usize), ModelError> {
+    /// Cuts out what leads from `inputs` (name and fact) to `outputs`, optimised for those facts. Returns it with the
+    /// outputs' shapes.
+    pub(super) fn tower(
+        &self,
+        inputs: &[(&str, InferenceFact)],
+        outputs: &[&str],
+    ) -> Result<(Plan, Vec<Vec<usize>>), ModelError> {
         let fault = |problem: String| ModelError::Graph { file: self.file.clone(), problem };
         for (name, _) in inputs {
             if !self.inputs().iter().any(|input| input == name) {
                 return Err(fault(format!("it has no input {name:?}; its inputs: {}", self.inputs().join(", "))));
             }
         }
-        if !self.outputs().iter().any(|name| name == output) {
-            return Err(fault(format!("it has no output {output:?}; its outputs: {}", self.outputs().join(", "))));
+        for output in outputs {
+            if !self.outputs().iter().any(|name| name == output) {
+                return Err(fault(format!("it has no output {output:?}; its outputs: {}", self.outputs().join(", "))));
+            }
         }
-        self.cut(inputs, output).map_err(|e| fault(format!("{e:#}")))
+        self.cut(inputs, outputs).map_err(|e| fault(format!("{e:#}")))
     }
 
-    fn cut(&self, inputs: &[(&str, InferenceFact)], output: &str) -> TractResult<(Plan, usize)> {
+    /// The width of an output that has one embedding a picture or phrase: `[batch, width]`.
+    pub(super) fn embeddings(&self, output: &str, shape: &[usize]) -> Result<usize, ModelError> {
+        let [width] = shape else { return Err(self.misshapen(output, shape, "[batch, width]")) };
+        Ok(*width)
+    }
+
+    /// The rows and the width of an output that has one embedding a patch: `[batch, rows × rows, width]`.
+    pub(super) fn patches(&self, output: &str, shape: &[usize]) -> Result<(usize, usize), ModelError> {
+        let wanted = "[batch, patches, width] with as many rows as columns";
+        let [patches, width] = shape else { return Err(self.misshapen(output, shape, wanted)) };
+        let rows = patches.isqrt();
+        if rows == 0 || rows * rows != *patches {
+            return Err(self.misshapen(output, shape, wanted));
+        }
+        Ok((rows, *width))
+    }
+
+    fn misshapen(&self, output: &str, shape: &[usize], wanted: &str) -> ModelError {
+        let problem = format!("its output {output:?} has the shape {shape:?} a batch entry, should be {wanted}");
+        ModelError::Graph { file: self.file.clone(), problem }
+    }
+
+    fn cut(&self, inputs: &[(&str, InferenceFact)], outputs: &[&str]) -> TractResult<(Plan, Vec<Vec<usize>>)> {
         // Exports carry symbolic shapes that clash with fixed inputs, and no shape of theirs is needed.
         let reader = onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
         // Recent exporters keep the weights in a file beside the graph.
@@ -124,7 +152,7 @@ impl Graph {
         if !unresolved_inputs.is_empty() {
             bail!("it uses values that nothing gives: {}", unresolved_inputs.join(", "));
         }
-        model.select_outputs_by_name([output])?;
+        model.select_outputs_by_name(outputs)?;
         let outlets: Vec<OutletId> = inputs
             .iter()
             .map(|(name, _)| model.node_id_by_name(name).map(OutletId::from))
@@ -136,11 +164,10 @@ impl Graph {
             model.set_input_fact(index, fact.clone())?;
         }
         let model = model.into_optimized()?;
-        let shape = model.output_fact(0)?.shape.clone();
-        let width = match shape.rank() {
-            2 => shape[1].to_usize()?,
-            rank => bail!("its output {output:?} has {rank} dimensions, should be [batch, width]"),
+        let shape = |index: usize| -> TractResult<Vec<usize>> {
+            model.output_fact(index)?.shape.iter().skip(1).map(|dimension| Ok(dimension.to_usize()?)).collect()
         };
-        Ok((model.into_runnable()?, width))
+        let shapes = (0..outputs.len()).map(shape).collect::<TractResult<_>>()?;
+        Ok((model.into_runnable()?, shapes))
     }
 }

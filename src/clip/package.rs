@@ -89,8 +89,20 @@ impl Model {
     /// # Errors
     /// What is wrong with the file or its graph.
     pub fn image_encoder(&self, threads: usize) -> Result<ImageEncoder, ModelError> {
+        self.image_tower(threads, false)
+    }
+
+    /// As [`Self::image_encoder`], one that gives the embeddings of patches too.
+    ///
+    /// # Errors
+    /// Those, and [`ModelError::NoPatches`].
+    pub fn dense_encoder(&self, threads: usize) -> Result<ImageEncoder, ModelError> {
+        self.image_tower(threads, true)
+    }
+
+    fn image_tower(&self, threads: usize, dense: bool) -> Result<ImageEncoder, ModelError> {
         let file = &self.manifest.files.image;
-        ImageEncoder::new(&self.manifest, &self.checked(file)?, &self.shelf.named(&file.path), threads)
+        ImageEncoder::new(&self.manifest, &self.checked(file)?, &self.shelf.named(&file.path), threads, dense)
     }
 
     /// Loads the text tower and tokenizer. Drop it when the phrases are embedded: it is the larger part of a model.

@@ -98,7 +98,8 @@ impl TextEncoder {
         let fact = InferenceFact::dt_shape(i64::datum_type(), [1, length]);
         let mut inputs = vec![(self.tower.input.as_str(), fact.clone())];
         inputs.extend(self.tower.attention_mask.as_deref().map(|mask| (mask, fact)));
-        let (plan, width) = self.graph.tower(&inputs, &self.tower.output)?;
+        let (plan, shapes) = self.graph.tower(&inputs, &[&self.tower.output])?;
+        let width = self.graph.embeddings(&self.tower.output, &shapes[0])?;
         if width != self.width {
             return Err(ModelError::Width { file: self.file.clone(), found: width, expected: self.width });
         }

@@ -119,12 +119,14 @@ fn zone(mut table: Table<'_>, faults: &Faults) -> Option<Zone> {
 }
 
 fn grid(mut table: Table<'_>) -> GridSettings {
-    let standard = GridSettings::default();
+    let dense = table.truth("dense", false);
+    let standard = if dense { GridSettings::for_patches() } else { GridSettings::default() };
     let levels = table.numbers("levels", 0.05, 1.0).map(|levels| levels.into_iter().map(|l| l as f32).collect());
     let grid = GridSettings {
         levels: levels.unwrap_or(standard.levels),
         overlap: table.number("overlap", standard.overlap.into(), 0.0, 0.9) as f32,
         context: table.number("context", standard.context.into(), 0.0, 0.5) as f32,
+        dense,
     };
     table.finish();
     grid
@@ -241,7 +243,14 @@ impl PromptSettings {
 
 impl Default for GridSettings {
     fn default() -> Self {
-        Self { levels: vec![1.0, 0.5, 0.3], overlap: 0.5, context: 0.1 }
+        Self { levels: vec![1.0, 0.5, 0.3], overlap: 0.5, context: 0.1, dense: false }
+    }
+}
+
+impl GridSettings {
+    /// Where a grid starts whose tiles are scored patch by patch: a fifth of the tiles.
+    pub fn for_patches() -> Self {
+        Self { levels: vec![1.0, 0.45], overlap: 0.1, context: 0.0, dense: true }
     }
 }
 

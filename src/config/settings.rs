@@ -247,6 +247,8 @@ pub struct GridSettings {
     pub overlap: f32,
     /// Context added around each tile, as a share of its side on each edge, 0..0.5.
     pub context: f32,
+    /// Score every patch of a tile instead of the tile, so that few, large tiles do.
+    pub dense: bool,
 }
 
 /// A named polygon.

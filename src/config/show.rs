@@ -108,6 +108,7 @@ fn camera(camera: &CameraSettings) -> Table {
     put(&mut grid, "levels", camera.grid.levels.iter().map(|l| short(*l)).collect::<Vec<_>>());
     put(&mut grid, "overlap", short(camera.grid.overlap));
     put(&mut grid, "context", short(camera.grid.context));
+    put(&mut grid, "dense", camera.grid.dense);
     table.insert("grid".into(), Value::Table(grid));
     let mut events = Table::new();
     put(&mut events, "min_hits", i64::from(camera.events.min_hits));

@@ -41,10 +41,10 @@ impl EvidenceMap {
     }
 
     /// The box of the thing that `tile` speaks for: the cells that hang together around the strongest cell in the tile.
-    /// It does not reach further than half a tile beyond the tile, so that two neighbours stay two.
-    pub fn locate(&self, tile: &UnitBox) -> UnitBox {
-        let (w, h) = (tile.x1 - tile.x0, tile.y1 - tile.y0);
-        let reach = UnitBox::new(tile.x0 - w / 2.0, tile.y0 - h / 2.0, tile.x1 + w / 2.0, tile.y1 + h / 2.0);
+    /// It reaches no further than `reach` sides beyond the tile, so that two neighbours stay two.
+    pub fn locate(&self, tile: &UnitBox, reach: f32) -> UnitBox {
+        let (w, h) = (reach * (tile.x1 - tile.x0), reach * (tile.y1 - tile.y0));
+        let reach = UnitBox::new(tile.x0 - w, tile.y0 - h, tile.x1 + w, tile.y1 + h);
         let (cx, cy) = tile.centre();
         // Of equally strong cells the most central: evidence is flat where tiles are large.
         let off_centre = |cell: usize| {

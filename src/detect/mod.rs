@@ -6,7 +6,7 @@ pub use evidence::EvidenceMap;
 
 use crate::frame::UnitBox;
 use crate::prompts::Score;
-use crate::regions::{Foreground, Tile};
+use crate::regions::Foreground;
 
 /// One thing found on one frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub struct Detection {
     pub margin: f32,
     /// That tile's nearest contender: an index into the entry's contenders.
     pub runner_up: usize,
-    /// Tiles that spoke for it.
+    /// Tiles, or blocks of patches, that spoke for it.
     pub tiles: u32,
 }
 
@@ -32,25 +32,36 @@ const SAME_WITHIN: f32 = 0.6;
 
 /// The detections of one prompt on one frame, strongest first, after non-maximum suppression.
 ///
-/// `scores[i]` belongs to `tiles[i]`; `None` is a tile not yet encoded. Every detection scores at least `floor`.
-pub fn detections(prompt: usize, tiles: &[Tile], scores: &[Option<Score>], floor: f32, aspect: f32) -> Vec<Detection> {
-    let known = || tiles.iter().zip(scores).filter_map(|(tile, score)| score.map(|score| (tile, score)));
-    let mut seeds: Vec<(&Tile, Score)> = known().filter(|(_, score)| score.probability >= floor).collect();
+/// `scores[i]` belongs to `areas[i]`, a tile or a block of patches; `None` is one not yet encoded. Every detection scores
+/// at least `floor`. A thing reaches at most `reach` sides beyond the area that speaks loudest for it.
+pub fn detections(
+    prompt: usize,
+    areas: &[UnitBox],
+    scores: &[Option<Score>],
+    floor: f32,
+    aspect: f32,
+    reach: f32,
+) -> Vec<Detection> {
+    let known = || areas.iter().zip(scores).filter_map(|(area, score)| score.map(|score| (area, score)));
+    let mut seeds: Vec<(&UnitBox, Score)> = known().filter(|(_, score)| score.probability >= floor).collect();
     if seeds.is_empty() {
         return Vec::new();
     }
-    let map = EvidenceMap::new(known().map(|(tile, score)| (tile.area, score.probability)), aspect);
-    // Of equal scores the smaller tile locates better.
-    seeds.sort_by(|(a, sa), (b, sb)| {
-        sb.probability.total_cmp(&sa.probability).then(a.area.area().total_cmp(&b.area.area()))
-    });
+    let map = EvidenceMap::new(known().map(|(area, score)| (*area, score.probability)), aspect);
+    // Of equal scores the smaller area locates better.
+    seeds.sort_by(|(a, sa), (b, sb)| sb.probability.total_cmp(&sa.probability).then(a.area().total_cmp(&b.area())));
     let mut found: Vec<Detection> = Vec::new();
-    for (tile, score) in &seeds {
-        let area = map.locate(&tile.area);
-        if found.iter().any(|other| same_thing(&other.area, &area) || same_thing(&other.area, &tile.area)) {
+    for (seed, score) in &seeds {
+        if found.iter().any(|other| same_thing(&other.area, seed)) {
             continue;
         }
-        let tiles = seeds.iter().filter(|(other, _)| other.area.intersection(&area) > 0.5 * area.area()).count() as u32;
+        let area = map.locate(seed, reach);
+        if found.iter().any(|other| same_thing(&other.area, &area)) {
+            continue;
+        }
+        let tiles =
+            seeds.iter().filter(|(other, _)| other.intersection(&area) > 0.5 * area.area().min(other.area())).count()
+                as u32;
         found.push(Detection {
             prompt,
             area,
@@ -85,12 +96,16 @@ mod tests {
     use crate::config::settings::GridSettings;
     use crate::regions::grid::grid;
 
+    fn areas() -> Vec<UnitBox> {
+        grid(640, 360, &GridSettings::default(), &[]).into_iter().map(|tile| tile.area).collect()
+    }
+
     /// Scores as a perfect encoder would give them: how much of the thing the tile holds, and how much of the tile it is.
-    fn scores(tiles: &[Tile], things: &[UnitBox]) -> Vec<Option<Score>> {
-        let score = |tile: &Tile| {
+    fn scores(tiles: &[UnitBox], things: &[UnitBox]) -> Vec<Option<Score>> {
+        let score = |tile: &UnitBox| {
             let best = things.iter().map(|thing| {
-                let shared = tile.area.intersection(thing);
-                (shared / thing.area()) * (shared / tile.area.area() * 6.0).min(1.0)
+                let shared = tile.intersection(thing);
+                (shared / thing.area()) * (shared / tile.area() * 6.0).min(1.0)
             });
             Some(Score { probability: best.fold(0.01, f32::max), margin: 0.1, runner_up: 0 })
         };
@@ -99,9 +114,9 @@ mod tests {
 
     #[test]
     fn each_thing_gives_one_box_over_it() {
-        let tiles = grid(640, 360, &GridSettings::default(), &[]);
+        let tiles = areas();
         let things = [UnitBox::new(0.1, 0.4, 0.2, 0.7), UnitBox::new(0.7, 0.3, 0.85, 0.8)];
-        let found = detections(0, &tiles, &scores(&tiles, &things), 0.5, 640.0 / 360.0);
+        let found = detections(0, &tiles, &scores(&tiles, &things), 0.5, 640.0 / 360.0, 0.5);
         assert_eq!(found.len(), 2, "{found:?}");
         for thing in things {
             assert!(found.iter().any(|d| d.area.iou(&thing) > 0.25), "{thing:?} in {found:?}");
@@ -110,7 +125,7 @@ mod tests {
 
     #[test]
     fn nothing_above_the_floor_gives_nothing() {
-        let tiles = grid(640, 360, &GridSettings::default(), &[]);
-        assert_eq!(detections(0, &tiles, &scores(&tiles, &[]), 0.5, 1.8), []);
+        let tiles = areas();
+        assert_eq!(detections(0, &tiles, &scores(&tiles, &[]), 0.5, 1.8, 0.5), []);
     }
 }

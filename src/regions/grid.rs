@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn settings(levels: &[f32]) -> GridSettings {
-        GridSettings { levels: levels.to_vec(), overlap: 0.5, context: 0.1 }
+        GridSettings { levels: levels.to_vec(), overlap: 0.5, context: 0.1, dense: false }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod foreground;
 pub mod grid;
 pub mod motion;
+pub mod patches;
 pub mod schedule;
 mod thumbnail;
 
