@@ -19,7 +19,8 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from captions import corpus
-from model import MEAN, SIZE, STD, build, encode, features
+from model import MEAN, SIZE, STD, build, encode, features, look
+from things import NOUNS
 from vocabulary import CONTEXT, END
 
 TOLERANCE = 5e-3  # of unit-norm embeddings, for weights in 16 bits
@@ -42,6 +43,7 @@ std = {std}
 interpolation = "bicubic"
 input = "pixel_values"
 output = "image_embeds"
+patches = "patch_embeds"
 precision = "f32"
 
 [text]
@@ -63,7 +65,7 @@ class Vision(nn.Module):
         self.model = model
 
     def forward(self, pixel_values):
-        return nn.functional.normalize(features(self.model.get_image_features(pixel_values=pixel_values)), dim=-1)
+        return tuple(nn.functional.normalize(found, dim=-1) for found in look(self.model, pixel_values))
 
 
 class Text(nn.Module):
@@ -72,7 +74,7 @@ class Text(nn.Module):
         self.model = model
 
     def forward(self, input_ids):
-        return nn.functional.normalize(features(self.model.get_text_features(input_ids=input_ids)), dim=-1)
+        return (nn.functional.normalize(features(self.model.get_text_features(input_ids=input_ids)), dim=-1),)
 
 
 def words() -> list[str]:
@@ -116,24 +118,22 @@ def export(checkpoint: Path, out: Path):
     picture = torch.rand(2, 3, SIZE, SIZE) * 2 - 1
     ids, _ = encode(tokenizer, ["a blue bicycle", "a photo of a pedestrian in a red jacket"])
     jobs = {
-        "vision.onnx": (Vision(model), picture, "pixel_values", "image_embeds", {0: "batch"}),
-        "text.onnx": (Text(model), ids, "input_ids", "text_embeds", {0: "batch", 1: "tokens"}),
+        "vision.onnx": (Vision(model), picture, "pixel_values", ["image_embeds", "patch_embeds"], {0: "batch"}),
+        "text.onnx": (Text(model), ids, "input_ids", ["text_embeds"], {0: "batch", 1: "tokens"}),
     }
     for name, (tower, example, given, got, axes) in jobs.items():
-        torch.onnx.export(tower, (example,), out / name, input_names=[given], output_names=[got], opset_version=17,
-                          dynamic_axes={given: axes, got: {0: "batch"}}, dynamo=False)
+        torch.onnx.export(tower, (example,), out / name, input_names=[given], output_names=got, opset_version=17,
+                          dynamic_axes={given: axes} | {name: {0: "batch"} for name in got}, dynamo=False)
         halve(out / name)
         session = onnxruntime.InferenceSession(out / name)
         for batch in (example, example[:1]):
-            expected = tower(batch).detach().numpy()
-            found = session.run([got], {given: batch.numpy()})[0]
-            worst = np.abs(found - expected).max()
+            expected, found = tower(batch), session.run(got, {given: batch.numpy()})
+            worst = max(np.abs(f - e.detach().numpy()).max() for f, e in zip(found, expected))
             assert worst < TOLERANCE, f"{name} differs from the model by {worst}"
         print(f"{name}: {(out / name).stat().st_size} bytes, differs by {worst:.1e}")
     tokenizer.save(str(out / "tokenizer.json"))
     hashes = {part: hashlib.sha256((out / file).read_bytes()).hexdigest()
               for part, file in (("vision", "vision.onnx"), ("text", "text.onnx"), ("tokenizer", "tokenizer.json"))}
-    from things import NOUNS
     (out / "manifest.toml").write_text(MANIFEST.format(
         nouns=len(NOUNS), size=SIZE, mean=list(MEAN), std=list(STD), context=CONTEXT, pad=END, words=json.dumps(words()),
         scale=min(60.0, model.logit_scale.exp().item()), **hashes))

@@ -68,3 +68,11 @@ def encode(tokenizer, captions: list[str]):
 def features(output):
     """The projected embedding out of what this version of transformers returns."""
     return output if torch.is_tensor(output) else output.pooler_output
+
+
+def look(model, pictures):
+    """Projected embeddings of pictures (N, 3, S, S): pooled (N, 128), and of every patch (N, P, 128). S may be any multiple of PATCH."""
+    tower = model.vision_model
+    seen = tower(pixel_values=pictures, interpolate_pos_encoding=pictures.shape[-1] != SIZE)
+    patches = tower.post_layernorm(seen.last_hidden_state[:, 1:])
+    return model.visual_projection(seen.pooler_output), model.visual_projection(patches)

@@ -1,8 +1,8 @@
-"""Training: pictures are told apart by captions, every class at once.
+"""Training: pictures, and the patches of pictures, are told apart by captions.
 
-A batch of pictures is compared with one freshly drawn caption of every colour–noun pair, noun and background kind. A
-picture of a blue bicycle must prefer "a blue bicycle" to all other pairs, nouns and backgrounds, and "a bicycle" to all
-other nouns and backgrounds: one logit scale for all, so that a softmax of any prompt against any negatives is calibrated.
+A step compares its crops with a caption of every class (targets.py), each patch with what lies on it, and the crops of
+things with traits with a caption each that says all of it. The patches' embeddings share the pooled one's space, so that
+one pass can score a whole grid.
 
 The first part of the schedule sees the crops at 48 pixels, which costs half, the rest at the model's 64. Weight matrices
 of the transformers are updated by Muon, which needs fewer pictures than AdamW; all else by AdamW.
@@ -24,96 +24,88 @@ from tqdm import tqdm
 
 import captions
 import crops
-from model import MEAN, SIZE, STD, build, encode, features
-from palette import COLOURS
-from street import KINDS
-from things import NOUNS
+from model import MEAN, SIZE, STD, build, encode, features, look
+from targets import KIND_AT, TOTAL, Targets, texts
 from vocabulary import learn
 
 BATCH = 256
 PEAK_RATE = 2e-3
-COARSE, COARSE_SHARE = 48, 0.65
+COARSE, COARSE_SHARE = 48, 0.62
 WARM_UP = 15_000  # crops
+PATCHES = 1536  # of all in a batch, as many as are asked about
+COVERED, BARE = 0.5, 0.02  # shares of a patch from which it shows a thing, up to which it does not
 
 
-def texts(rng):
-    """One caption of every class: pairs, then nouns, then background kinds, then "nothing"."""
-    return ([captions.pair(rng, n, c) for n, c in captions.PAIRS] + [captions.noun(rng, n) for n in range(len(NOUNS))]
-            + [captions.background(rng, k) for k in range(len(KINDS))] + [captions.nothing(rng)])
-
-
-class Targets:
-    """Which text is right for a label, and which texts must not count against it."""
-
-    def __init__(self):
-        pairs, nouns = len(captions.PAIRS), len(NOUNS)
-        self.total = pairs + nouns + len(KINDS) + 1
-        pair_of = {pair: i for i, pair in enumerate(captions.PAIRS)}
-        self.noun_at, self.kind_at = pairs, pairs + nouns
-        of_noun = [[i for i, (n, _) in enumerate(captions.PAIRS) if n == noun] for noun in range(nouns)]
-        self.table = {}
-        for noun in range(nouns):
-            for colour in range(-1, len(COLOURS)):
-                pair = pair_of.get((noun, colour))
-                hidden = torch.zeros(2, self.total, dtype=torch.bool)
-                hidden[1, of_noun[noun]] = True
-                if pair is None:
-                    hidden[0], first = hidden[1], self.noun_at + noun
-                else:
-                    hidden[0, self.noun_at + noun], first = True, pair
-                self.table[noun, colour, -1] = (torch.tensor([first, self.noun_at + noun]), hidden)
-        for kind in range(len(KINDS)):
-            hidden = torch.zeros(2, self.total, dtype=torch.bool)
-            hidden[0, -1] = True
-            hidden[1, self.kind_at:self.kind_at + len(KINDS)] = True
-            # A road, grass or a building is part of an empty street: neither argues against the other.
-            street = self.kind_at + KINDS.index("street")
-            if kind == KINDS.index("street"):
-                hidden[0, self.kind_at:self.kind_at + len(KINDS)] = True
-                hidden[0, street] = False
-            else:
-                hidden[0, street] = True
-            self.table[-1, -1, kind] = (torch.tensor([self.kind_at + kind, self.total - 1]), hidden)
-
-    def __call__(self, labels):
-        found = [self.table[tuple(row)] for row in labels.tolist()]
-        return torch.stack([f[0] for f in found]), torch.stack([f[1] for f in found])
-
-
-def augment(pixels, rng):
-    """(N, 72, 72, 3) uint8 to (N, 3, 64, 64) float: shifted, mirrored, brightness and gaps varied."""
-    x, y = rng.integers(0, crops.SIDE - SIZE + 1, 2)
+def augment(pixels, cover, rng):
+    """(N, 72, 72, 3) uint8 to (N, 3, 64, 64) float: shifted, mirrored, brightness and gaps varied; covers likewise."""
+    x, y = rng.integers(0, (crops.SIDE - SIZE) // crops.CELL + 1, 2)
+    cells = SIZE // crops.CELL
+    cover = cover[:, :, y:y + cells, x:x + cells].copy()
+    x, y = x * crops.CELL, y * crops.CELL
     cut = pixels[:, y:y + SIZE, x:x + SIZE].transpose(0, 3, 1, 2).astype(np.float32) / 255
     flip = rng.uniform(size=len(cut)) < 0.5
-    cut[flip] = cut[flip, :, :, ::-1]
+    cut[flip], cover[flip] = cut[flip, :, :, ::-1], cover[flip, :, :, ::-1]
     cut *= rng.uniform(0.85, 1.15, (len(cut), 1, 1, 1))
     cut += rng.normal(0, 0.02, cut.shape).astype(np.float32)
-    for i in np.flatnonzero(rng.uniform(size=len(cut)) < 0.2):
-        w, h = rng.integers(6, 26, 2)
+    for i in np.flatnonzero(rng.uniform(size=len(cut)) < 0.12):
+        w, h = rng.integers(6, 22, 2)
         x, y = rng.integers(0, SIZE - w), rng.integers(0, SIZE - h)
         cut[i, :, y:y + h, x:x + w] = rng.uniform(0, 1, (3, 1, 1))
-    return normalise(torch.from_numpy(np.clip(cut, 0, 1)))
+    return normalise(torch.from_numpy(np.clip(cut, 0, 1))), torch.from_numpy(cover.astype(np.float32) / 255)
 
 
 def normalise(pictures):
     return (pictures - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
 
-def step_loss(model, tokenizer, targets, pictures, labels, rng, device):
-    ids, _ = encode(tokenizer, texts(rng) + [captions.colour(rng, c) for c in range(len(COLOURS))])
+def row_loss(logits, right, hidden):
+    return F.cross_entropy(logits.masked_fill(hidden, -1e4), right, reduction="none", label_smoothing=0.02)
+
+
+def patch_loss(logits_of, targets, patches, cover, labels, rng):
+    """What the patches show: things where one covers them, background where none does."""
+    side = int(patches.shape[1] ** 0.5)
+    cover = F.adaptive_avg_pool2d(cover, side).flatten(2)  # (N, 2, P)
+    on = cover > COVERED
+    bare = (cover.amax(1) < BARE).numpy()
+    loss = 0.0
+    image, thing, patch = np.nonzero(on.numpy())
+    if len(image):
+        chosen = rng.choice(len(image), min(PATCHES * 2 // 3, len(image)), replace=False)
+        image, thing, patch = image[chosen], thing[chosen], patch[chosen]
+        rows = [targets.patch(labels[i], t, rng) for i, t in zip(image, thing)]
+        logits = logits_of(patches[image, patch])
+        loss = row_loss(logits, torch.stack([r for r, _ in rows]).to(logits.device), torch.stack([h for _, h in rows]).to(logits.device)).mean()
+    image, patch = np.nonzero(bare)
+    chosen = rng.choice(len(image), min(PATCHES // 3, len(image)), replace=False)
+    logits = logits_of(patches[image[chosen], patch[chosen]])
+    # Which background it is cannot be known patch by patch: any will do.
+    return 0.7 * loss + 0.3 * (logits.logsumexp(1) - logits[:, KIND_AT:].logsumexp(1)).mean()
+
+
+def step_loss(model, tokenizer, targets, pictures, cover, labels, rng, device):
+    said = texts(rng)
+    # Every crop of a thing with a trait and a known colour has a caption of its own.
+    told = [i for i, label in enumerate(labels.tolist()) if label[2] >= 0 and label[1] >= 0 and label[4] > 0 and label[5] < 0][:64]
+    own = [captions.whole(rng, *labels[i].tolist()[:4]) for i in told]
+    ids, _ = encode(tokenizer, said + own)
     with torch.autocast(device, torch.bfloat16):
-        image = features(model.get_image_features(pixel_values=pictures.to(device), interpolate_pos_encoding=True))
-    text = features(model.get_text_features(input_ids=ids.to(device)))
-    image, text = F.normalize(image.float(), dim=-1), F.normalize(text.float(), dim=-1)
+        image, patches = look(model, pictures.to(device))
+        text = features(model.get_text_features(input_ids=ids.to(device)))
+    image, patches, text = (F.normalize(x.float(), dim=-1) for x in (image, patches, text))
     scale = model.logit_scale.exp().clamp(max=60)
     logits = scale * image @ text.T
-    right, hidden = targets(labels)
-    right, hidden = right.to(device), hidden.to(device)
-    main = sum(F.cross_entropy(logits[:, :targets.total].masked_fill(hidden[:, i], -1e4), right[:, i], label_smoothing=0.02)
-               for i in range(2)) / 2
-    coloured = labels[:, 1] >= 0
-    colour = F.cross_entropy(logits[coloured.to(device)][:, targets.total:], labels[coloured, 1].long().to(device))
-    return main + 0.4 * colour, main, colour
+    where, right, hidden, weight = (x.to(device) for x in targets.crops(labels))
+    main = (row_loss(logits[where, :TOTAL], right, hidden) * weight).sum() / len(labels)
+    # With two things in sight it has no one colour.
+    coloured = ((labels[:, 1] >= 0) & (labels[:, 5] < 0)).to(device)
+    colour = F.cross_entropy(logits[coloured][:, TOTAL:len(said)], labels[:, 1].long().to(device)[coloured])
+    dense = patch_loss(lambda chosen: scale * chosen @ text[:TOTAL].T, targets, patches, cover, labels.tolist(), rng)
+    whole = torch.zeros((), device=device)
+    if len(told) > 1:
+        same = labels[told][:, None, :4].eq(labels[told][None, :, :4]).all(-1) & ~torch.eye(len(told), dtype=torch.bool)
+        whole = F.cross_entropy(logits[told][:, len(said):].masked_fill(same.to(device), -1e4), torch.arange(len(told), device=device))
+    return main + 0.4 * colour + 0.5 * dense + 0.15 * whole, {"main": main, "colour": colour, "dense": dense, "whole": whole}
 
 
 def optimisers(model):
@@ -147,7 +139,7 @@ def train(data: Path, checkpoint: Path, count: int, seed: int = 7):
         seen = held["seen"]
         print(f"goes on after {seen} crops")
     rng = np.random.default_rng([seed, seen])
-    targets, (pixels, labels) = Targets(), crops.load(data)
+    targets, (pixels, labels, covers) = Targets(), crops.load(data)
     bar = tqdm(total=count, initial=seen, unit="crop", unit_scale=True, mininterval=10)
     saved = loaded = time.monotonic()
     while seen < count:
@@ -156,11 +148,11 @@ def train(data: Path, checkpoint: Path, count: int, seed: int = 7):
             for group in optimiser.param_groups:
                 group["lr"] = rate(share, seen)
         chosen = np.sort(rng.integers(0, len(pixels), BATCH))
-        pictures = augment(pixels[chosen], rng)
+        pictures, cover = augment(pixels[chosen], covers[chosen], rng)
         if share < COARSE_SHARE:
             pictures = F.interpolate(pictures, COARSE, mode="bilinear", antialias=True)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
-        loss, main, colour = step_loss(model, tokenizer, targets, pictures, torch.from_numpy(labels[chosen]), rng, device)
+        loss, parts = step_loss(model, tokenizer, targets, pictures, cover, torch.from_numpy(labels[chosen]).long(), rng, device)
         model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -172,10 +164,10 @@ def train(data: Path, checkpoint: Path, count: int, seed: int = 7):
             for kept, new in zip(average.state_dict().values(), model.state_dict().values()):
                 kept.lerp_(new, 1 - keep) if kept.is_floating_point() else kept.copy_(new)
         bar.update(BATCH)
-        bar.set_postfix(of=len(pixels), main=f"{main.item():.3f}", colour=f"{colour.item():.3f}", scale=f"{model.logit_scale.exp().item():.1f}")
+        bar.set_postfix(of=len(pixels), **{name: f"{part.item():.3f}" for name, part in parts.items()}, scale=f"{model.logit_scale.exp().item():.1f}")
         now = time.monotonic()
         if now - loaded > 60 and len(pixels) < sum(1 for _ in data.glob("pixels-*.npy")) * crops.SHARD:
-            pixels, labels = crops.load(data)
+            pixels, labels, covers = crops.load(data)
             loaded = now
         if now - saved > 120 or seen >= count:
             torch.save({"tokenizer": tokenizer.to_str(), "model": model.state_dict(), "average": average.state_dict(),
