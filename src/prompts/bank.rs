@@ -1,6 +1,6 @@
 //! The prompt bank: every prompt's embedding beside those of what it must be told apart from.
 
-use super::phrase::{colourless, in_templates, other_colours, overlaps};
+use super::phrase::{colourless, in_templates, other_colours, other_sizes, overlaps, plainer};
 use crate::clip::Embedding;
 use crate::config::settings::PromptSettings;
 
@@ -45,8 +45,8 @@ impl PromptBank {
     /// Embeds all phrases with `encode` (a phrase to its embedding), each in every template. A template that `encode`
     /// refuses (it can grow too long for the model) is left out, so long as the bare phrase is taken.
     ///
-    /// A prompt's contenders are its own negatives, itself in other colours, the other prompts and the shared
-    /// `negatives`, less those that say the same as the prompt.
+    /// A prompt's contenders are its own negatives, itself in other colours and sizes and without what it adds to its
+    /// thing, the other prompts and the shared `negatives`, less those that say the same as the prompt.
     ///
     /// # Errors
     /// What `encode` says of a bare phrase, with the phrase's prompt.
@@ -85,7 +85,7 @@ impl PromptBank {
                 if let Some(colourless) = colourless(phrase) {
                     alike.push(ensemble(owner, &colourless)?);
                 }
-                for other in other_colours(phrase) {
+                for other in other_colours(phrase).into_iter().chain(other_sizes(phrase)).chain(plainer(phrase)) {
                     let embedding = ensemble(owner, &other)?;
                     contenders.push((other, embedding));
                 }

@@ -8,6 +8,15 @@ pub const TEMPLATES: &[&str] =
 const COLOURS: &[&str] =
     &["black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"];
 
+/// Words after which a phrase says what its thing has or does.
+const ADDING: &[&str] = &["with", "carrying", "holding", "wearing", "under", "riding", "lying", "who", "that"];
+
+/// What everybody wears: in a colour, it is the person's colour.
+const CLOTHES: &[&str] = &["jacket", "coat", "shirt", "dress", "trousers", "vest", "clothes"];
+
+/// Sizes that exclude each other.
+const SIZES: &[(&str, &str)] = &[("small", "large"), ("little", "big"), ("large", "small"), ("big", "small")];
+
 /// Words that tell nothing about what is meant.
 const STOP_WORDS: &[&str] = &["a", "an", "the", "in", "on", "of", "with", "is", "that", "there", "one", "some"];
 
@@ -43,6 +52,32 @@ pub fn colourless(phrase: &str) -> Option<String> {
     (kept.len() < all.len() && kept.iter().any(|word| !STOP_WORDS.contains(word))).then(|| kept.join(" "))
 }
 
+/// The phrase without what its thing has or does: "a person with an umbrella" must be told apart from "a person". `None`
+/// if it adds nothing, or a colour alone ("a car that is red", "a man wearing a red coat"), which [`other_colours`] tells
+/// apart.
+pub fn plainer(phrase: &str) -> Option<String> {
+    let all: Vec<&str> = phrase.split_whitespace().collect();
+    let at = all.iter().position(|word| ADDING.iter().any(|adding| word.eq_ignore_ascii_case(adding)))?;
+    let (thing, added) = all.split_at(at);
+    let (thing, added) = (thing.join(" "), words(&added.join(" ")));
+    let coloured = added.iter().any(|word| is_colour(word));
+    let tells = |word: &String| {
+        let word = word.as_str();
+        !STOP_WORDS.contains(&word) && !is_colour(word) && !(coloured && CLOTHES.contains(&word))
+    };
+    // "Lying" says it all; the other words only lead to what is said.
+    let added = if added[0] == "lying" { &added[..] } else { &added[1..] };
+    (words(&thing).iter().any(tells) && added.iter().any(tells)).then_some(thing)
+}
+
+/// The phrase in the opposite size: what "a large dog" must not be taken for. Empty unless exactly one size is named.
+pub fn other_sizes(phrase: &str) -> Vec<String> {
+    let all = words(phrase);
+    let named: Vec<_> = all.iter().filter_map(|word| SIZES.iter().find(|(size, _)| size == word)).collect();
+    let [(size, other)] = named.as_slice() else { return Vec::new() };
+    vec![replace_word(phrase, size, other)]
+}
+
 /// Whether one phrase says all that the other says, in the same words: "a car" and "a red car".
 pub fn overlaps(a: &str, b: &str) -> bool {
     let content = |phrase: &str| -> Vec<String> {
@@ -75,6 +110,19 @@ mod tests {
         assert_eq!(colourless("a blue bicycle").as_deref(), Some("a bicycle"));
         assert_eq!(colourless("a dog"), None);
         assert_eq!(colourless("red"), None);
+    }
+
+    #[test]
+    fn what_is_added_must_be_told_apart_from_the_thing_alone() {
+        assert_eq!(plainer("a person with an umbrella").as_deref(), Some("a person"));
+        assert_eq!(plainer("a man in red carrying a blue backpack").as_deref(), Some("a man in red"));
+        assert_eq!(plainer("a bicycle lying on the ground").as_deref(), Some("a bicycle"));
+        assert_eq!(plainer("a bicycle lying down").as_deref(), Some("a bicycle"));
+        for whole in ["a car that is red", "a blue bicycle", "with", "a person in a red jacket", "a man wearing a red coat"] {
+            assert_eq!(plainer(whole), None, "{whole}");
+        }
+        assert_eq!(other_sizes("a large brown dog"), ["a small brown dog"]);
+        assert!(other_sizes("a dog").is_empty() && other_sizes("a small car and a large dog").is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 """The model: Hugging Face's CLIPModel, small, with a convolutional stem in place of the patch projection.
 
-The stem (Xiao et al. 2021, "Early convolutions help transformers see better") learns from far fewer pictures.
+The stem (Xiao et al. 2021, "Early convolutions help transformers see better") learns from far fewer pictures; so does a
+pooled embedding that hears the patches beside the class token.
 """
 
 import torch
@@ -41,6 +42,20 @@ class Stem(nn.Sequential):
         return stem
 
 
+class Pool(nn.Module):
+    """Adds to the class token what the patches say, weighed by how much each has to say, in as many heads."""
+
+    def __init__(self, heads: int = 4):
+        super().__init__()
+        self.weigh = nn.Linear(WIDTH, heads)
+        nn.init.zeros_(self.weigh.weight)
+
+    def forward(self, token, patches):
+        weights = self.weigh(patches).softmax(1)  # (N, P, heads)
+        parts = patches.unflatten(2, (weights.shape[2], -1)) * weights[..., None]
+        return token + parts.sum(1).flatten(1)
+
+
 def build(tokenizer) -> CLIPModel:
     """The untrained model for a tokenizer."""
     ids = {"bos_token_id": tokenizer.token_to_id(START), "eos_token_id": tokenizer.token_to_id(END), "pad_token_id": tokenizer.token_to_id(END)}
@@ -53,6 +68,7 @@ def build(tokenizer) -> CLIPModel:
     config._attn_implementation = "sdpa"
     model = CLIPModel(config)
     model.vision_model.embeddings.patch_embedding = Stem()
+    model.pool = Pool()
     return model
 
 
@@ -75,4 +91,4 @@ def look(model, pictures):
     tower = model.vision_model
     seen = tower(pixel_values=pictures, interpolate_pos_encoding=pictures.shape[-1] != SIZE)
     patches = tower.post_layernorm(seen.last_hidden_state[:, 1:])
-    return model.visual_projection(seen.pooler_output), model.visual_projection(patches)
+    return model.visual_projection(model.pool(seen.pooler_output, patches)), model.visual_projection(patches)

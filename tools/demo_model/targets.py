@@ -3,6 +3,9 @@
 Every step compares its crops with one fresh caption of every class: pairs, nouns, traits, background kinds, "nothing". A
 picture of a blue bicycle must prefer "a blue bicycle" to all other pairs, nouns and backgrounds, and "a bicycle" to all
 other nouns and backgrounds: one logit scale for all, so that a softmax of any prompt against any negatives is calibrated.
+
+Pairs that are held out must not teach by their absence: since no bus is yellow here, whatever is yellow would be no bus.
+So "a bus" is no wrong answer for a yellow thing, nor "something yellow" for a bus.
 """
 
 import torch
@@ -11,7 +14,7 @@ import captions
 from captions import PAIRS, TRAITED
 from palette import COLOURS
 from street import KINDS
-from things import NOUNS
+from things import HELD_OUT, NOUNS
 
 NOUN_AT = len(PAIRS)
 TRAIT_AT = NOUN_AT + len(NOUNS)
@@ -48,16 +51,25 @@ def _rows(thing, beside):
     """(right text, texts that say nothing) of each thing that can be asked about a thing."""
     noun, colour, trait, second = thing
     true = _true(thing) + (_true(beside) if beside else [])
+    never = [n for n, name in enumerate(NOUNS) if colour >= 0 and (name, COLOURS[colour]) in HELD_OUT]
     # Of a thing whose colour or trait is not known, none is wrong.
-    open_to = [] if colour >= 0 else _of_noun(noun) + [at for (n, *_), at in _TRAIT.items() if n == noun]
-    rows = [(NOUN_AT + noun, true + _of_noun(noun) + open_to)]
+    silent = never if colour >= 0 else [noun]
+    true += [NOUN_AT + n for n in never] + [at for (n, *_), at in _TRAIT.items() if n in silent]
+    rows = [(NOUN_AT + noun, true + _of_noun(noun))]
     if (noun, colour) in _PAIR:
         rows.append((_PAIR[noun, colour], true))
+    # Who has an umbrella is a person too, but "a person with an umbrella" says it better.
+    better = [at for at in true + _of_noun(noun) if at != NOUN_AT + noun]
     if trait >= 0:
-        rows.append((_TRAIT[noun, trait, -1], true + _of_noun(noun)))
+        rows.append((_TRAIT[noun, trait, -1], better))
     if second >= 0:
-        rows.append((_TRAIT[noun, trait, second], true + _of_noun(noun)))
+        rows.append((_TRAIT[noun, trait, second], [at for at in better if at != _TRAIT[noun, trait, -1]]))
     return rows
+
+
+def hidden_colours() -> torch.Tensor:
+    """By noun, the colours that it never has: (nouns, colours) bool."""
+    return torch.tensor([[(noun, colour) in HELD_OUT for colour in COLOURS] for noun in NOUNS])
 
 
 class Targets:

@@ -25,14 +25,15 @@ from tqdm import tqdm
 import captions
 import crops
 from model import MEAN, SIZE, STD, build, encode, features, look
-from targets import KIND_AT, TOTAL, Targets, texts
+from targets import KIND_AT, TOTAL, Targets, hidden_colours, texts
 from vocabulary import learn
 
 BATCH = 256
 PEAK_RATE = 2e-3
-COARSE, COARSE_SHARE = 48, 0.62
+COARSE, COARSE_SHARE = 48, 0.65
 WARM_UP = 15_000  # crops
 PATCHES = 1536  # of all in a batch, as many as are asked about
+NEVER = hidden_colours()
 COVERED, BARE = 0.5, 0.02  # shares of a patch from which it shows a thing, up to which it does not
 
 
@@ -59,7 +60,10 @@ def normalise(pictures):
 
 
 def row_loss(logits, right, hidden):
-    return F.cross_entropy(logits.masked_fill(hidden, -1e4), right, reduction="none", label_smoothing=0.02)
+    """Cross-entropy over the texts that are not hidden, a little of it spread over all of them."""
+    chances = logits.masked_fill(hidden, -1e4).log_softmax(1)
+    spread = chances.masked_fill(hidden, 0).sum(1) / (~hidden).sum(1)
+    return -0.98 * chances.gather(1, right[:, None])[:, 0] - 0.02 * spread
 
 
 def patch_loss(logits_of, targets, patches, cover, labels, rng):
@@ -99,7 +103,8 @@ def step_loss(model, tokenizer, targets, pictures, cover, labels, rng, device):
     main = (row_loss(logits[where, :TOTAL], right, hidden) * weight).sum() / len(labels)
     # With two things in sight it has no one colour.
     coloured = ((labels[:, 1] >= 0) & (labels[:, 5] < 0)).to(device)
-    colour = F.cross_entropy(logits[coloured][:, TOTAL:len(said)], labels[:, 1].long().to(device)[coloured])
+    never = NEVER.to(device)[labels.to(device)[coloured, 0]]
+    colour = F.cross_entropy(logits[coloured][:, TOTAL:len(said)].masked_fill(never, -1e4), labels.to(device)[coloured, 1])
     dense = patch_loss(lambda chosen: scale * chosen @ text[:TOTAL].T, targets, patches, cover, labels.tolist(), rng)
     whole = torch.zeros((), device=device)
     if len(told) > 1:
