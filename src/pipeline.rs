@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name};
-use crate::detect::{Detection, detections, outlined};
+use crate::detect::{Confirmations, Detection, Spread, confirm, detections, outlined};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::{PromptBank, Score};
 use crate::regions::grid::{grid, hide_masked};
@@ -16,10 +16,6 @@ use crate::track::{Event, EventKind, Evidence, Tracker};
 
 /// A tile whose picture stands still is looked at again after this long.
 const REFRESH: Duration = Duration::from_secs(10);
-/// How far a thing reaches beyond the tile that speaks for it, in sides of the tile: two neighbours stay two.
-const TILE_REACH: f32 = 0.5;
-/// And beyond a block of patches, which sees a part of it.
-const BLOCK_REACH: f32 = 6.0;
 
 /// What one camera watches for, and what it remembers between frames.
 pub struct Watch {
@@ -35,6 +31,7 @@ pub struct Watch {
     foreground: Foreground,
     /// By prompt and spot.
     scores: Vec<Vec<Option<Score>>>,
+    confirmations: Confirmations,
     trackers: Vec<Tracker>,
     reports_from: f32,
 }
@@ -84,6 +81,7 @@ impl Watch {
             gate,
             foreground: Foreground::default(),
             scores,
+            confirmations: Confirmations::default(),
             trackers,
             reports_from: f32::INFINITY,
         };
@@ -122,6 +120,7 @@ impl Watch {
         for tile in changed {
             let spots = self.spots_of(tile);
             self.scores.iter_mut().for_each(|scores| scores[spots.clone()].fill(None));
+            self.confirmations.forget(&self.tiles[tile].area);
         }
         let crops: Vec<_> = chosen.iter().map(|tile| self.tiles[*tile].crop).collect();
         let embeddings: Vec<Vec<Embedding>> = match encoder.patch_rows().filter(|_| self.camera.grid.dense) {
@@ -133,8 +132,10 @@ impl Watch {
         };
         self.score(&chosen, &embeddings);
         self.gate.encoded(chosen.iter().copied(), frame.captured);
-        let mut sight = self.follow(&frame);
-        sight.encoded = chosen.len();
+        let mut found = self.find();
+        let confirmed = self.confirm(&frame, encoder, &mut found)?;
+        let mut sight = self.follow(&frame, found);
+        sight.encoded = chosen.len() + confirmed;
         sight.postponed = needed - chosen.len();
         Ok(sight)
     }
@@ -172,6 +173,7 @@ impl Watch {
         };
         self.spots = self.tiles.iter().flat_map(blocks).collect();
         self.spots_a_tile = self.spots.len() / self.tiles.len().max(1);
+        self.confirmations = Confirmations::default();
         self.scores.iter_mut().for_each(|scores| *scores = vec![None; self.spots.len()]);
     }
 
@@ -195,18 +197,48 @@ impl Watch {
         }
     }
 
-    fn follow(&mut self, frame: &Frame) -> Sight {
-        let size = (frame.width(), frame.height());
-        let mut sight = Sight::default();
-        for prompt in 0..self.trackers.len() {
-            let floor = self.trackers[prompt].floor();
-            let aspect = size.0 as f32 / size.1 as f32;
-            let lowest = floor.min(self.reports_from);
-            let reach = if self.spots_a_tile > 1 { BLOCK_REACH } else { TILE_REACH };
-            let rough = detections(prompt, &self.spots, &self.scores[prompt], lowest, aspect, reach);
+    /// What the tiles say is there, prompt by prompt.
+    fn find(&self) -> Vec<Vec<Detection>> {
+        let aspect = self.tiles_for.0 as f32 / self.tiles_for.1 as f32;
+        let spread = if self.spots_a_tile > 1 { Spread::BLOCKS } else { Spread::TILES };
+        let find = |(prompt, tracker): (usize, &Tracker)| {
+            let lowest = tracker.floor().min(self.reports_from);
+            let rough = detections(prompt, &self.spots, &self.scores[prompt], lowest, aspect, spread);
             let mut found = outlined(rough, &self.foreground);
             let wanted = &self.camera.prompts[prompt].zones;
             found.retain(|d| wanted.is_empty() || self.zones(d).iter().any(|zone| wanted.contains(zone)));
+            found
+        };
+        self.trackers.iter().enumerate().map(find).collect()
+    }
+
+    /// Looks once more at what could go on a track, and lets that look decide. Returns how many crops it took.
+    fn confirm(
+        &mut self,
+        frame: &Frame,
+        encoder: &dyn TileEncoder,
+        found: &mut [Vec<Detection>],
+    ) -> Result<usize, ModelError> {
+        let floors: Vec<f32> = self.trackers.iter().map(Tracker::floor).collect();
+        let asked = self.confirmations.asked(found.iter().flatten().filter(|d| d.score >= floors[d.prompt]));
+        let crops: Vec<_> = asked.iter().map(|area| confirm::crop(area, self.tiles_for)).collect();
+        for (area, embedding) in asked.iter().zip(encoder.encode(frame, &crops)?) {
+            self.confirmations.keep(*area, embedding);
+        }
+        for (found, floor) in found.iter_mut().zip(floors) {
+            let (strong, weak): (Vec<_>, Vec<_>) = found.drain(..).partition(|d| d.score >= floor);
+            found.extend(self.confirmations.confirm(strong, &self.bank));
+            found.extend(weak);
+            found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        }
+        Ok(asked.len())
+    }
+
+    fn follow(&mut self, frame: &Frame, found: Vec<Vec<Detection>>) -> Sight {
+        let size = (frame.width(), frame.height());
+        let mut sight = Sight::default();
+        for (prompt, found) in found.into_iter().enumerate() {
+            let floor = self.trackers[prompt].floor();
             let followed = found.iter().filter(|d| d.score >= floor).cloned().collect();
             for change in self.trackers[prompt].step(followed, frame.captured) {
                 sight.events.push(self.event(prompt, change, size));

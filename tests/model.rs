@@ -130,7 +130,8 @@ fn on_the_clip(more: &[&str]) -> (f64, f64) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo");
     let (truth, video) = (format!("{folder}/street.json"), format!("{folder}/street.webm"));
     let prompts = ["a person=person", "a blue bicycle=bicycle:colour=blue", "a yellow bus=bus:colour=yellow"];
-    let prompts = prompts.iter().chain(&["a red car=car:colour=red", "a dog=dog"]).flat_map(|prompt| ["--prompt", prompt]);
+    let prompts =
+        prompts.iter().chain(&["a red car=car:colour=red", "a dog=dog"]).flat_map(|prompt| ["--prompt", prompt]);
     let mut lookout = Command::new(env!("CARGO_BIN_EXE_lookout"));
     lookout.args(["eval", "--json", "--fps", "2", "--annotations", &truth, "--video", &video]).args(prompts).args(more);
     let ran = lookout.output().expect("the program starts");

@@ -4,8 +4,21 @@ use crate::frame::UnitBox;
 
 /// Rows of the map; columns follow from the frame's aspect.
 const ROWS: usize = 36;
-/// A cell belongs to a thing while its evidence is at least this share of the thing's peak.
-const EDGE: f32 = 0.7;
+/// How far evidence for a thing spreads around where it is strongest.
+#[derive(Clone, Copy, Debug)]
+pub struct Spread {
+    /// Sides of the tile, or block of patches, that it reaches beyond it.
+    pub reach: f32,
+    /// A cell belongs to the thing while its evidence is at least this share of the peak.
+    pub edge: f32,
+}
+
+impl Spread {
+    /// Of tiles: large ones say little of where, and two neighbours stay two.
+    pub const TILES: Self = Self { reach: 0.5, edge: 0.7 };
+    /// Of blocks of patches: each sees a part of the thing.
+    pub const BLOCKS: Self = Self { reach: 6.0, edge: 0.5 };
+}
 
 /// Mean score of the tiles over each cell, small tiles counting more: they say more exactly where.
 #[derive(Clone, Debug)]
@@ -41,9 +54,9 @@ impl EvidenceMap {
     }
 
     /// The box of the thing that `tile` speaks for: the cells that hang together around the strongest cell in the tile.
-    /// It reaches no further than `reach` sides beyond the tile, so that two neighbours stay two.
-    pub fn locate(&self, tile: &UnitBox, reach: f32) -> UnitBox {
-        let (w, h) = (reach * (tile.x1 - tile.x0), reach * (tile.y1 - tile.y0));
+    /// It reaches no further than `spread` says.
+    pub fn locate(&self, tile: &UnitBox, spread: Spread) -> UnitBox {
+        let (w, h) = (spread.reach * (tile.x1 - tile.x0), spread.reach * (tile.y1 - tile.y0));
         let reach = UnitBox::new(tile.x0 - w, tile.y0 - h, tile.x1 + w, tile.y1 + h);
         let (cx, cy) = tile.centre();
         // Of equally strong cells the most central: evidence is flat where tiles are large.
@@ -57,7 +70,7 @@ impl EvidenceMap {
         else {
             return *tile;
         };
-        let floor = EDGE * self.cells[peak];
+        let floor = spread.edge * self.cells[peak];
         let mut allowed = vec![false; self.cells.len()];
         window(self.columns, &reach).for_each(|cell| allowed[cell] = self.cells[cell] >= floor);
         let (mut x0, mut x1, mut y0, mut y1) = (usize::MAX, 0, usize::MAX, 0);

@@ -1,8 +1,10 @@
 //! Detections: tile scores become an evidence map, and the map becomes boxes.
 
+pub mod confirm;
 pub mod evidence;
 
-pub use evidence::EvidenceMap;
+pub use confirm::Confirmations;
+pub use evidence::{EvidenceMap, Spread};
 
 use crate::frame::UnitBox;
 use crate::prompts::Score;
@@ -15,11 +17,11 @@ pub struct Detection {
     pub prompt: usize,
     /// Where.
     pub area: UnitBox,
-    /// Probability of the tile that speaks loudest for it, 0..1.
+    /// Probability, 0..1, of its own crop once it is confirmed, before that of the tile that speaks loudest for it.
     pub score: f32,
-    /// Cosine margin of that tile.
+    /// Cosine margin of that crop or tile.
     pub margin: f32,
-    /// That tile's nearest contender: an index into the entry's contenders.
+    /// Its nearest contender: an index into the entry's contenders.
     pub runner_up: usize,
     /// Tiles, or blocks of patches, that spoke for it.
     pub tiles: u32,
@@ -33,14 +35,14 @@ const SAME_WITHIN: f32 = 0.6;
 /// The detections of one prompt on one frame, strongest first, after non-maximum suppression.
 ///
 /// `scores[i]` belongs to `areas[i]`, a tile or a block of patches; `None` is one not yet encoded. Every detection scores
-/// at least `floor`. A thing reaches at most `reach` sides beyond the area that speaks loudest for it.
+/// at least `floor`.
 pub fn detections(
     prompt: usize,
     areas: &[UnitBox],
     scores: &[Option<Score>],
     floor: f32,
     aspect: f32,
-    reach: f32,
+    spread: Spread,
 ) -> Vec<Detection> {
     let known = || areas.iter().zip(scores).filter_map(|(area, score)| score.map(|score| (area, score)));
     let mut seeds: Vec<(&UnitBox, Score)> = known().filter(|(_, score)| score.probability >= floor).collect();
@@ -55,7 +57,7 @@ pub fn detections(
         if found.iter().any(|other| same_thing(&other.area, seed)) {
             continue;
         }
-        let area = map.locate(seed, reach);
+        let area = map.locate(seed, spread);
         if found.iter().any(|other| same_thing(&other.area, &area)) {
             continue;
         }
@@ -116,7 +118,7 @@ mod tests {
     fn each_thing_gives_one_box_over_it() {
         let tiles = areas();
         let things = [UnitBox::new(0.1, 0.4, 0.2, 0.7), UnitBox::new(0.7, 0.3, 0.85, 0.8)];
-        let found = detections(0, &tiles, &scores(&tiles, &things), 0.5, 640.0 / 360.0, 0.5);
+        let found = detections(0, &tiles, &scores(&tiles, &things), 0.5, 640.0 / 360.0, Spread::TILES);
         assert_eq!(found.len(), 2, "{found:?}");
         for thing in things {
             assert!(found.iter().any(|d| d.area.iou(&thing) > 0.25), "{thing:?} in {found:?}");
@@ -126,6 +128,6 @@ mod tests {
     #[test]
     fn nothing_above_the_floor_gives_nothing() {
         let tiles = areas();
-        assert_eq!(detections(0, &tiles, &scores(&tiles, &[]), 0.5, 1.8, 0.5), []);
+        assert_eq!(detections(0, &tiles, &scores(&tiles, &[]), 0.5, 1.8, Spread::TILES), []);
     }
 }

@@ -118,7 +118,9 @@ mod tests {
         assert_eq!(plainer("a man in red carrying a blue backpack").as_deref(), Some("a man in red"));
         assert_eq!(plainer("a bicycle lying on the ground").as_deref(), Some("a bicycle"));
         assert_eq!(plainer("a bicycle lying down").as_deref(), Some("a bicycle"));
-        for whole in ["a car that is red", "a blue bicycle", "with", "a person in a red jacket", "a man wearing a red coat"] {
+        for whole in
+            ["a car that is red", "a blue bicycle", "with", "a person in a red jacket", "a man wearing a red coat"]
+        {
             assert_eq!(plainer(whole), None, "{whole}");
         }
         assert_eq!(other_sizes("a large brown dog"), ["a small brown dog"]);

@@ -27,7 +27,7 @@ fi
 nice -n 5 "$python" "$here/crops.py" "$work/crops" --count "${RENDERED:-260000}" "${mix[@]}" --workers 1 >"$work/render.log" &
 render=$!
 trap 'kill "$render" 2>/dev/null || true' EXIT
-"$python" "$here/train.py" "$work/crops" "$work/checkpoint.pt" --crops "${CROPS:-420000}"
+"$python" "$here/train.py" "$work/crops" "$work/checkpoint.pt" --crops "${CROPS:-620000}"
 "$python" "$here/export.py" "$work/checkpoint.pt" "$here/../../models/demo"
 "$python" "$here/evaluate.py" "$here/../../models/demo"
 if command -v ffmpeg >/dev/null; then

@@ -114,10 +114,10 @@ class Targets:
         return torch.cat([right for right, _ in parts]), torch.cat([hidden for _, hidden in parts])
 
     def crops(self, labels):
-        """Of a batch: the crop, right text, hidden texts and weight of every row; each crop weighs 1."""
+        """Of a batch: the crop, right text, hidden texts and weight of every row; noun and pair weigh 1 together."""
         found = [self.crop(label) for label in labels.tolist()]
         where = torch.cat([torch.full_like(right, i) for i, (right, _) in enumerate(found)])
-        weight = torch.cat([torch.full((len(right),), 1 / max(1, len(right))) for right, _ in found])
+        weight = torch.cat([torch.full((len(right),), 1 / max(1, min(2, len(right)))) for right, _ in found])
         return where, torch.cat([right for right, _ in found]), torch.cat([hidden for _, hidden in found]), weight
 
     def patch(self, label, thing: int, rng):

@@ -110,7 +110,7 @@ def step_loss(model, tokenizer, targets, pictures, cover, labels, rng, device):
     if len(told) > 1:
         same = labels[told][:, None, :4].eq(labels[told][None, :, :4]).all(-1) & ~torch.eye(len(told), dtype=torch.bool)
         whole = F.cross_entropy(logits[told][:, len(said):].masked_fill(same.to(device), -1e4), torch.arange(len(told), device=device))
-    return main + 0.4 * colour + 0.5 * dense + 0.15 * whole, {"main": main, "colour": colour, "dense": dense, "whole": whole}
+    return main + 0.4 * colour + 0.5 * dense + 0.25 * whole, {"main": main, "colour": colour, "dense": dense, "whole": whole}
 
 
 def optimisers(model):
@@ -186,7 +186,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--crops", type=int, default=420_000)
+    parser.add_argument("--crops", type=int, default=620_000)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
     train(args.data, args.checkpoint, args.crops, args.seed)

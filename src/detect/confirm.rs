@@ -1,0 +1,107 @@
+//! Confirmation: what was found is looked at once more, in a crop of its own.
+//!
+//! Of many tiles, one that holds a piece of a thing can take it for another thing. A crop with the whole thing in its
+//! middle is what the encoder knows best, and it has the last word.
+
+use super::Detection;
+use crate::clip::Embedding;
+use crate::frame::{PixelRect, UnitBox};
+use crate::prompts::PromptBank;
+
+/// At most so many things are looked at anew on one frame, the strongest.
+const MOST: usize = 12;
+/// A look at a box serves for another that overlaps it by more than this.
+const SAME_IOU: f32 = 0.8;
+/// Share of the crop's side that the thing's longer side takes.
+const FILLED: f32 = 0.75;
+
+/// The looks at single things that still hold: nothing has changed there since.
+#[derive(Debug, Default)]
+pub struct Confirmations {
+    known: Vec<(UnitBox, Embedding)>,
+}
+
+impl Confirmations {
+    /// Forgets the looks at what lies in a part of the frame that has changed.
+    pub fn forget(&mut self, changed: &UnitBox) {
+        self.known.retain(|(area, _)| area.intersection(changed) == 0.0);
+    }
+
+    /// What should be looked at: one box of each thing found, strongest first, that no look holds for.
+    pub fn asked<'a>(&self, found: impl Iterator<Item = &'a Detection>) -> Vec<UnitBox> {
+        let mut found: Vec<&Detection> = found.filter(|detection| self.of(&detection.area).is_none()).collect();
+        found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let mut asked: Vec<UnitBox> = Vec::new();
+        for detection in found {
+            if asked.len() < MOST && asked.iter().all(|area| area.iou(&detection.area) <= SAME_IOU) {
+                asked.push(detection.area);
+            }
+        }
+        asked
+    }
+
+    /// Keeps what the encoder made of a box's [`crop`].
+    pub fn keep(&mut self, area: UnitBox, embedding: Embedding) {
+        self.known.push((area, embedding));
+    }
+
+    /// The detections with the scores of their own crops. Those that none was made of are left out.
+    pub fn confirm(&self, detections: Vec<Detection>, bank: &PromptBank) -> Vec<Detection> {
+        let confirmed = |detection: Detection| {
+            let score = bank.score(self.of(&detection.area)?).swap_remove(detection.prompt);
+            Some(Detection { score: score.probability, margin: score.margin, runner_up: score.runner_up, ..detection })
+        };
+        detections.into_iter().filter_map(confirmed).collect()
+    }
+
+    fn of(&self, area: &UnitBox) -> Option<&Embedding> {
+        let near = self.known.iter().map(|(known, embedding)| (known.iou(area), embedding));
+        near.filter(|(iou, _)| *iou > SAME_IOU).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, embedding)| embedding)
+    }
+}
+
+/// The square around a box, with room for its surroundings, moved inwards at the frame's edge.
+pub fn crop(area: &UnitBox, (width, height): (u32, u32)) -> PixelRect {
+    let (w, h) = (width as f32, height as f32);
+    let longer = ((area.x1 - area.x0) * w).max((area.y1 - area.y0) * h);
+    let side = ((longer / FILLED).round() as u32).clamp(1, width.min(height));
+    let (x, y) = area.centre();
+    let start = |middle: f32, length: u32| ((middle - side as f32 / 2.0).round().max(0.0) as u32).min(length - side);
+    PixelRect { x: start(x * w, width), y: start(y * h, height), width: side, height: side }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crop_is_a_square_around_the_thing_within_the_frame() {
+        let middle = crop(&UnitBox::new(0.4, 0.4, 0.5, 0.6), (640, 360));
+        assert_eq!((middle.width, middle.height, middle.x, middle.y), (96, 96, 240, 132));
+        let corner = crop(&UnitBox::new(0.95, 0.9, 1.0, 1.0), (640, 360));
+        assert_eq!((corner.x + corner.width, corner.y + corner.height), (640, 360));
+        let all = crop(&UnitBox::new(0.0, 0.0, 1.0, 1.0), (640, 360));
+        assert_eq!((all.x, all.y, all.width, all.height), (140, 0, 360, 360));
+    }
+
+    #[test]
+    fn one_look_serves_all_that_found_the_same_thing_until_it_changes() {
+        let found = |prompt, x0: f32, score| Detection {
+            prompt,
+            area: UnitBox::new(x0, 0.2, x0 + 0.2, 0.6),
+            score,
+            margin: 0.1,
+            runner_up: 0,
+            tiles: 1,
+        };
+        let all = [found(0, 0.1, 0.7), found(1, 0.105, 0.9), found(0, 0.6, 0.8)];
+        let mut looks = Confirmations::default();
+        assert_eq!(looks.asked(all.iter()), [all[1].area, all[2].area]);
+        for area in looks.asked(all.iter()) {
+            looks.keep(area, Embedding::new(vec![1.0]).expect("not zero"));
+        }
+        assert_eq!(looks.asked(all.iter()), []);
+        looks.forget(&UnitBox::new(0.0, 0.0, 0.2, 0.3));
+        assert_eq!(looks.asked(all.iter()), [all[1].area]);
+    }
+}
