@@ -250,7 +250,7 @@ impl Default for GridSettings {
 impl GridSettings {
     /// Where a grid starts whose tiles are scored patch by patch: a fifth of the tiles.
     pub fn for_patches() -> Self {
-        Self { levels: vec![1.0, 0.45], overlap: 0.1, context: 0.0, dense: true }
+        Self { levels: vec![1.0, 0.5], overlap: 0.0, context: 0.0, dense: true }
     }
 }
 

@@ -63,7 +63,7 @@ pub fn plainer(phrase: &str) -> Option<String> {
     let coloured = added.iter().any(|word| is_colour(word));
     let tells = |word: &String| {
         let word = word.as_str();
-        !STOP_WORDS.contains(&word) && !is_colour(word) && !(coloured && CLOTHES.contains(&word))
+        !(STOP_WORDS.contains(&word) || is_colour(word) || coloured && CLOTHES.contains(&word))
     };
     // "Lying" says it all; the other words only lead to what is said.
     let added = if added[0] == "lying" { &added[..] } else { &added[1..] };
