@@ -64,7 +64,7 @@ impl Detector {
 /// Every detection is told at once, and forgotten on the next frame.
 fn at_once() -> EventSettings {
     let gone_after = Duration::from_millis(1);
-    EventSettings { min_hits: 1, hysteresis: 1.0, gone_after, update_every: gone_after }
+    EventSettings { min_hits: 1, min_seen: Duration::ZERO, hysteresis: 1.0, gone_after, update_every: gone_after }
 }
 
 pub(super) fn run(args: DetectArgs) -> anyhow::Result<()> {

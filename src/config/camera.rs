@@ -136,6 +136,7 @@ fn events(mut table: Table<'_>) -> EventSettings {
     let standard = EventSettings::default();
     let events = EventSettings {
         min_hits: table.whole("min_hits", standard.min_hits.into(), 1, 1000) as u32,
+        min_seen: seconds(table.number("min_seen_s", standard.min_seen.as_secs_f64(), 0.0, 3600.0)),
         hysteresis: table.number("hysteresis", standard.hysteresis.into(), 0.0, 1.0) as f32,
         gone_after: seconds(table.number("gone_after_s", standard.gone_after.as_secs_f64(), 0.1, 86_400.0)),
         update_every: seconds(table.number("update_every_s", standard.update_every.as_secs_f64(), 0.1, 86_400.0)),
@@ -256,6 +257,12 @@ impl GridSettings {
 
 impl Default for EventSettings {
     fn default() -> Self {
-        Self { min_hits: 2, hysteresis: 0.7, gone_after: Duration::from_secs(3), update_every: Duration::from_secs(1) }
+        Self {
+            min_hits: 2,
+            min_seen: Duration::from_millis(450),
+            hysteresis: 0.7,
+            gone_after: Duration::from_secs(3),
+            update_every: Duration::from_secs(1),
+        }
     }
 }

@@ -280,6 +280,8 @@ pub struct PromptSettings {
 pub struct EventSettings {
     /// Detections before a track is announced, at least 1.
     pub min_hits: u32,
+    /// Time from the first to the last of them, at least: two things that pass each other can look like a third for a moment.
+    pub min_seen: Duration,
     /// A track goes on while its score stays above `threshold * hysteresis`, 0..=1.
     pub hysteresis: f32,
     /// Unseen for this long, a thing has gone.

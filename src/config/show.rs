@@ -112,6 +112,7 @@ fn camera(camera: &CameraSettings) -> Table {
     table.insert("grid".into(), Value::Table(grid));
     let mut events = Table::new();
     put(&mut events, "min_hits", i64::from(camera.events.min_hits));
+    put(&mut events, "min_seen_s", camera.events.min_seen.as_secs_f64());
     put(&mut events, "hysteresis", short(camera.events.hysteresis));
     put(&mut events, "gone_after_s", camera.events.gone_after.as_secs_f64());
     put(&mut events, "update_every_s", camera.events.update_every.as_secs_f64());

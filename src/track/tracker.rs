@@ -118,7 +118,9 @@ impl Tracker {
         let mut changes = Vec::new();
         for track in &mut self.tracks {
             let fresh = track.last_seen == now;
-            if fresh && !track.announced && track.strong_hits >= self.settings.min_hits {
+            let seen_for = track.last_seen.duration_since(track.first_seen).unsigned_abs();
+            let enough = track.strong_hits >= self.settings.min_hits && seen_for >= self.settings.min_seen;
+            if fresh && !track.announced && enough {
                 track.announced = true;
                 changes.push(Change::New(track.tell(now)));
             } else if fresh && track.announced && since(track.told, now) >= self.settings.update_every {
@@ -243,6 +245,15 @@ mod tests {
         for ms in (500..6000).step_by(500) {
             assert_eq!(kinds(&tracker.step(vec![], at(ms))), []);
         }
+    }
+
+    #[test]
+    fn two_quick_frames_are_a_moment_and_no_event() {
+        let mut tracker = tracker();
+        tracker.step(vec![seen(0.1, 0.9)], at(0));
+        assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.9)], at(200))), []);
+        assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.9)], at(400))), []);
+        assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.9)], at(600))), [("new", 0)]);
     }
 
     #[test]
