@@ -27,6 +27,8 @@ pub struct Track {
     pub told_times: u32,
     /// Detections that would each have begun it.
     strong_hits: u32,
+    /// Frames since the first detection, that one counted.
+    frames: u32,
     announced: bool,
     told: Timestamp,
     speed: (f32, f32),
@@ -117,9 +119,12 @@ impl Tracker {
         self.associate(detections, now);
         let mut changes = Vec::new();
         for track in &mut self.tracks {
+            track.frames += 1;
             let fresh = track.last_seen == now;
             let seen_for = track.last_seen.duration_since(track.first_seen).unsigned_abs();
-            let enough = track.strong_hits >= self.settings.min_hits && seen_for >= self.settings.min_seen;
+            // What is seen now and then only is a mistake that comes back.
+            let often = 5 * track.strong_hits >= 2 * track.frames;
+            let enough = often && track.strong_hits >= self.settings.min_hits && seen_for >= self.settings.min_seen;
             if fresh && !track.announced && enough {
                 track.announced = true;
                 changes.push(Change::New(track.tell(now)));
@@ -171,6 +176,7 @@ impl Tracker {
                 detection,
                 hits: 1,
                 strong_hits: 1,
+                frames: 0,
                 first_seen: now,
                 last_seen: now,
                 told_times: 0,
@@ -254,6 +260,15 @@ mod tests {
         assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.9)], at(200))), []);
         assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.9)], at(400))), []);
         assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.9)], at(600))), [("new", 0)]);
+    }
+
+    #[test]
+    fn what_is_seen_now_and_then_is_no_event() {
+        let mut tracker = tracker();
+        for frame in 0..21 {
+            let found = if frame % 5 == 0 { vec![seen(0.1, 0.9)] } else { vec![] };
+            assert_eq!(kinds(&tracker.step(found, at(500 * frame))), []);
+        }
     }
 
     #[test]
