@@ -17,6 +17,9 @@ use crate::track::{Event, EventKind, Evidence, Tracker};
 /// A tile whose picture stands still is looked at again after this long.
 const REFRESH: Duration = Duration::from_secs(10);
 
+/// One in so many encoder passes of a limit is kept for confirming.
+const CONFIRMING: usize = 4;
+
 /// What one camera watches for, and what it remembers between frames.
 pub struct Watch {
     camera: CameraSettings,
@@ -25,8 +28,8 @@ pub struct Watch {
     tiles_for: (u32, u32),
     /// What scores speak for: the tiles, or, in a dense look, the blocks of each.
     spots: Vec<UnitBox>,
-    /// How many of them a tile has.
-    spots_a_tile: usize,
+    /// Rows of patches in a tile, in a dense look.
+    patch_rows: Option<usize>,
     gate: MotionGate,
     foreground: Foreground,
     /// By prompt and spot.
@@ -77,7 +80,7 @@ impl Watch {
             tiles,
             tiles_for,
             spots: Vec::new(),
-            spots_a_tile: 0,
+            patch_rows: None,
             gate,
             foreground: Foreground::default(),
             scores,
@@ -85,7 +88,7 @@ impl Watch {
             trackers,
             reports_from: f32::INFINITY,
         };
-        watch.mark_spots(None);
+        watch.mark_spots();
         watch
     }
 
@@ -104,7 +107,7 @@ impl Watch {
         self.tiles.len()
     }
 
-    /// Looks at one frame, encoding at most `limit` tiles.
+    /// Looks at one frame, encoding at most `limit` tiles, those that confirm what was found among them.
     ///
     /// # Errors
     /// What the encoder says.
@@ -115,15 +118,19 @@ impl Watch {
         self.foreground.see(&frame);
         let needed = needs.len();
         let changed: Vec<usize> = needs.iter().filter(|need| need.change > 0.0).map(|need| need.tile).collect();
-        let chosen = schedule(needs, |tile| self.tracked(tile), limit);
+        // A part of the limit is kept for confirming, so that overload makes the picture older and nothing slower.
+        let kept = (limit / CONFIRMING).clamp(1, confirm::MOST);
+        let chosen = schedule(needs, |tile| self.tracked(tile), limit.saturating_sub(kept).max(1));
         // What a tile showed before it changed is no evidence of what it shows now.
         for tile in changed {
             let spots = self.spots_of(tile);
             self.scores.iter_mut().for_each(|scores| scores[spots.clone()].fill(None));
             self.confirmations.forget(&self.tiles[tile].area);
         }
+        // Light that changes slowly is no change at any moment: what is refreshed is confirmed anew too.
+        chosen.iter().for_each(|tile| self.confirmations.forget(&self.tiles[*tile].area));
         let crops: Vec<_> = chosen.iter().map(|tile| self.tiles[*tile].crop).collect();
-        let embeddings: Vec<Vec<Embedding>> = match encoder.patch_rows().filter(|_| self.camera.grid.dense) {
+        let embeddings: Vec<Vec<Embedding>> = match self.patch_rows {
             Some(rows) => {
                 let patches = encoder.encode_patches(&frame, &crops)?;
                 patches.iter().map(|patches| block_embeddings(patches, rows)).collect()
@@ -133,7 +140,7 @@ impl Watch {
         self.score(&chosen, &embeddings);
         self.gate.encoded(chosen.iter().copied(), frame.captured);
         let mut found = self.find();
-        let confirmed = self.confirm(&frame, encoder, &mut found)?;
+        let confirmed = self.confirm(&frame, encoder, kept, &mut found)?;
         let mut sight = self.follow(&frame, found);
         sight.encoded = chosen.len() + confirmed;
         sight.postponed = needed - chosen.len();
@@ -155,30 +162,28 @@ impl Watch {
     fn fit(&mut self, frame: &Frame, encoder: &dyn TileEncoder) {
         let size = (frame.width(), frame.height());
         let rows = encoder.patch_rows().filter(|_| self.camera.grid.dense);
-        if self.tiles_for != size {
+        if (self.tiles_for, self.patch_rows) != (size, rows) {
             self.tiles = grid(size.0, size.1, &self.camera.grid, &self.camera.masks);
-            self.tiles_for = size;
+            (self.tiles_for, self.patch_rows) = (size, rows);
             self.gate = MotionGate::new(self.tiles.len(), REFRESH);
-            self.mark_spots(rows);
-        } else if rows.is_some() && self.spots_a_tile == 1 {
-            self.mark_spots(rows);
+            self.mark_spots();
         }
     }
 
-    /// Lays out what scores speak for, with so many rows of patches in a tile, or the tiles themselves; forgets all scores.
-    fn mark_spots(&mut self, rows: Option<usize>) {
-        let blocks = |tile: &Tile| match rows {
+    /// Lays out what scores speak for: the blocks of patches in each tile, or the tiles themselves. Forgets all scores.
+    fn mark_spots(&mut self) {
+        let blocks = |tile: &Tile| match self.patch_rows {
             Some(rows) => block_areas(&tile.crop, rows, self.tiles_for),
             None => vec![tile.area],
         };
         self.spots = self.tiles.iter().flat_map(blocks).collect();
-        self.spots_a_tile = self.spots.len() / self.tiles.len().max(1);
         self.confirmations = Confirmations::default();
         self.scores.iter_mut().for_each(|scores| *scores = vec![None; self.spots.len()]);
     }
 
     fn spots_of(&self, tile: usize) -> Range<usize> {
-        tile * self.spots_a_tile..(tile + 1) * self.spots_a_tile
+        let each = self.spots.len() / self.tiles.len();
+        tile * each..(tile + 1) * each
     }
 
     fn tracked(&self, tile: usize) -> bool {
@@ -200,7 +205,7 @@ impl Watch {
     /// What the tiles say is there, prompt by prompt.
     fn find(&self) -> Vec<Vec<Detection>> {
         let aspect = self.tiles_for.0 as f32 / self.tiles_for.1 as f32;
-        let spread = if self.spots_a_tile > 1 { Spread::BLOCKS } else { Spread::TILES };
+        let spread = if self.patch_rows.is_some() { Spread::BLOCKS } else { Spread::TILES };
         let find = |(prompt, tracker): (usize, &Tracker)| {
             let lowest = tracker.floor().min(self.reports_from);
             let rough = detections(prompt, &self.spots, &self.scores[prompt], lowest, aspect, spread);
@@ -217,10 +222,11 @@ impl Watch {
         &mut self,
         frame: &Frame,
         encoder: &dyn TileEncoder,
+        most: usize,
         found: &mut [Vec<Detection>],
     ) -> Result<usize, ModelError> {
         let floors: Vec<f32> = self.trackers.iter().map(Tracker::floor).collect();
-        let asked = self.confirmations.asked(found.iter().flatten().filter(|d| d.score >= floors[d.prompt]));
+        let asked = self.confirmations.asked(found.iter().flatten().filter(|d| d.score >= floors[d.prompt]), most);
         let crops: Vec<_> = asked.iter().map(|area| confirm::crop(area, self.tiles_for)).collect();
         for (area, embedding) in asked.iter().zip(encoder.encode(frame, &crops)?) {
             self.confirmations.keep(*area, embedding);

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use lookout::capture::open_offline;
 use lookout::capture::source::Shape;
-use lookout::clip::Model;
+use lookout::clip::{ImageEncoder, Model};
 use lookout::config::settings::{Rotation, Source};
 use lookout::eval::events::{Span, judge};
 use lookout::eval::{Target, Truth};
@@ -36,17 +36,24 @@ const PROMPTS: &[&str] = &[
     "a cyclist=cyclist",
 ];
 
-/// The events of each target, as `lookout demo` would tell them.
-fn watch(targets: &[Target]) -> Vec<Vec<Span>> {
-    let prompts: String =
-        targets.iter().map(|target| format!("[[camera.prompt]]\nphrases = \"{}\"\n", target.phrase)).collect();
-    let text = format!("[[camera]]\nname = \"street\"\nsource = \"demo://street\"\nfps = {FPS}\n{prompts}");
+/// A camera on the clip, with an encoder for it and the shape of its frames.
+fn street<'a>(phrases: impl Iterator<Item = &'a str>, dense: bool) -> (Watch, ImageEncoder, Shape) {
+    let prompts: String = phrases.map(|phrase| format!("[[camera.prompt]]\nphrases = \"{phrase}\"\n")).collect();
+    let text = format!(
+        "[[camera]]\nname = \"street\"\nsource = \"demo://street\"\nfps = {FPS}\ngrid = {{ dense = {dense} }}\n{prompts}"
+    );
     let camera = lookout::config::parse(&text, "test", Path::new(""), false).expect("valid").cameras.remove(0);
     let model = Model::embedded().expect("opens");
-    let encoder = model.image_encoder(2).expect("loads");
-    let bank = lookout::app::banks(&model, std::slice::from_ref(&camera)).expect("embeds").remove(0);
+    let cameras = std::slice::from_ref(&camera);
+    let encoder = lookout::app::encoder(&model, cameras, 2).expect("loads");
+    let bank = lookout::app::banks(&model, cameras).expect("embeds").remove(0);
     let shape = Shape { size: Some(camera.size), fps: camera.fps, rotation: Rotation::None };
-    let mut watch = Watch::new(camera, bank);
+    (Watch::new(camera, bank), encoder, shape)
+}
+
+/// The events of each target, as `lookout demo` would tell them.
+fn watch(targets: &[Target]) -> Vec<Vec<Span>> {
+    let (mut watch, encoder, shape) = street(targets.iter().map(|target| target.phrase.as_str()), false);
     let mut told: Vec<Vec<(String, Span)>> = vec![Vec::new(); targets.len()];
     for frame in open_offline(&Source::Demo { repeat: false }, &shape).expect("opens") {
         let (position, frame) = frame.expect("reads");
@@ -83,4 +90,19 @@ fn what_is_in_the_clip_is_told_and_nothing_in_its_empty_stretch() {
         assert!(empty.is_none(), "{} told in the empty stretch: {empty:?}", target.phrase);
     }
     assert!(asked >= 8 && found as f64 >= RECALL * asked as f64, "{found} of {asked} told");
+}
+
+#[test]
+fn confirming_keeps_within_the_limit() {
+    const LIMIT: usize = 8;
+    for dense in [false, true] {
+        let (mut watch, encoder, shape) = street(["a pedestrian", "a bicycle"].into_iter(), dense);
+        let mut found = 0;
+        for frame in open_offline(&Source::Demo { repeat: false }, &shape).expect("opens").take(30) {
+            let sight = watch.look(&frame.expect("reads").1, &encoder, LIMIT).expect("encodes");
+            assert!(sight.encoded <= LIMIT, "{} passes", sight.encoded);
+            found += sight.detections.iter().map(Vec::len).sum::<usize>();
+        }
+        assert!(found > 0, "nothing is found within the limit");
+    }
 }

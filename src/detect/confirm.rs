@@ -8,8 +8,10 @@ use crate::clip::Embedding;
 use crate::frame::{PixelRect, UnitBox};
 use crate::prompts::PromptBank;
 
-/// At most so many things are looked at anew on one frame, the strongest.
-const MOST: usize = 12;
+/// At most so many things are looked at anew on one frame, however much time there is.
+pub const MOST: usize = 12;
+/// Of looks at what never changes, so many are kept, the newest.
+const KEPT: usize = 64;
 /// A look at a box serves for another that overlaps it by more than this.
 const SAME_IOU: f32 = 0.8;
 /// Share of the crop's side that the thing's longer side takes.
@@ -27,13 +29,13 @@ impl Confirmations {
         self.known.retain(|(area, _)| area.intersection(changed) == 0.0);
     }
 
-    /// What should be looked at: one box of each thing found, strongest first, that no look holds for.
-    pub fn asked<'a>(&self, found: impl Iterator<Item = &'a Detection>) -> Vec<UnitBox> {
+    /// What should be looked at: one box of each thing found, strongest first, that no look holds for; at most `most`.
+    pub fn asked<'a>(&self, found: impl Iterator<Item = &'a Detection>, most: usize) -> Vec<UnitBox> {
         let mut found: Vec<&Detection> = found.filter(|detection| self.of(&detection.area).is_none()).collect();
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
         let mut asked: Vec<UnitBox> = Vec::new();
         for detection in found {
-            if asked.len() < MOST && asked.iter().all(|area| area.iou(&detection.area) <= SAME_IOU) {
+            if asked.len() < most && asked.iter().all(|area| area.iou(&detection.area) <= SAME_IOU) {
                 asked.push(detection.area);
             }
         }
@@ -42,6 +44,9 @@ impl Confirmations {
 
     /// Keeps what the encoder made of a box's [`crop`].
     pub fn keep(&mut self, area: UnitBox, embedding: Embedding) {
+        if self.known.len() == KEPT {
+            self.known.remove(0);
+        }
         self.known.push((area, embedding));
     }
 
@@ -96,12 +101,13 @@ mod tests {
         };
         let all = [found(0, 0.1, 0.7), found(1, 0.105, 0.9), found(0, 0.6, 0.8)];
         let mut looks = Confirmations::default();
-        assert_eq!(looks.asked(all.iter()), [all[1].area, all[2].area]);
-        for area in looks.asked(all.iter()) {
+        assert_eq!(looks.asked(all.iter(), 12), [all[1].area, all[2].area]);
+        assert_eq!(looks.asked(all.iter(), 1), [all[1].area]);
+        for area in looks.asked(all.iter(), 12) {
             looks.keep(area, Embedding::new(vec![1.0]).expect("not zero"));
         }
-        assert_eq!(looks.asked(all.iter()), []);
+        assert_eq!(looks.asked(all.iter(), 12), []);
         looks.forget(&UnitBox::new(0.0, 0.0, 0.2, 0.3));
-        assert_eq!(looks.asked(all.iter()), [all[1].area]);
+        assert_eq!(looks.asked(all.iter(), 12), [all[1].area]);
     }
 }
