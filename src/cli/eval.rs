@@ -1,6 +1,7 @@
 //! `lookout eval`: what a model, prompts and settings are worth on pictures whose truth is known.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -12,12 +13,12 @@ use super::offline::LookArgs;
 use super::photo;
 use crate::capture::open_offline;
 use crate::capture::source::Shape;
-use crate::clip::{ImageEncoder, TileEncoder};
+use crate::clip::{Embedding, ImageEncoder, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, EventSettings, Rotation, Source};
 use crate::eval::events::{self, Span};
 use crate::eval::precision::{Found, Wanted};
 use crate::eval::{Target, Truth, judge};
-use crate::frame::{Frame, UnitBox};
+use crate::frame::{Frame, PixelRect, UnitBox};
 use crate::pipeline::{Sight, Watch};
 use crate::prompts::PromptBank;
 use crate::track::EventKind;
@@ -67,6 +68,41 @@ struct Pass {
     encoding: Duration,
     /// Of the video that was looked at; `None` for photos.
     length_s: Option<f64>,
+}
+
+/// An encoder and the time spent in it, which is what a dense look is to save.
+struct Timed<'a> {
+    encoder: &'a ImageEncoder,
+    spent: Mutex<Duration>,
+}
+
+impl Timed<'_> {
+    fn timed<T>(&self, encode: impl FnOnce(&ImageEncoder) -> T) -> T {
+        let started = Instant::now();
+        let made = encode(self.encoder);
+        if let Ok(mut spent) = self.spent.lock() {
+            *spent += started.elapsed();
+        }
+        made
+    }
+}
+
+impl TileEncoder for Timed<'_> {
+    fn encode(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Embedding>, ModelError> {
+        self.timed(|encoder| encoder.encode(frame, tiles))
+    }
+
+    fn encode_patches(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Vec<Embedding>>, ModelError> {
+        self.timed(|encoder| encoder.encode_patches(frame, tiles))
+    }
+
+    fn patch_rows(&self) -> Option<usize> {
+        self.encoder.patch_rows()
+    }
+
+    fn width(&self) -> usize {
+        self.encoder.width()
+    }
 }
 
 struct Evaluation {
@@ -123,9 +159,9 @@ impl Evaluation {
 
     /// Looks at one frame, and notes what was found on the picture of that index.
     fn look(&self, watch: &mut Watch, frame: &Frame, image: Option<usize>, pass: &mut Pass) -> anyhow::Result<Sight> {
-        let started = Instant::now();
-        let sight = watch.look(frame, &self.encoder as &dyn TileEncoder, usize::MAX)?;
-        pass.encoding += started.elapsed();
+        let encoder = Timed { encoder: &self.encoder, spent: Mutex::default() };
+        let sight = watch.look(frame, &encoder, usize::MAX)?;
+        pass.encoding += encoder.spent.into_inner().unwrap_or_default();
         pass.tiles += sight.encoded;
         if let Some(image) = image {
             pass.looked.push(image);

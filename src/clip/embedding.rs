@@ -28,7 +28,14 @@ impl Embedding {
 
     /// Cosine similarity, -1..1.
     pub fn cosine(&self, other: &Self) -> f32 {
-        self.0.iter().zip(&other.0).map(|(a, b)| a * b).sum()
+        // In eight sums, which the compiler may add at once: in a dense look this runs a million times a frame.
+        let (ours, theirs) = (self.0.chunks_exact(8), other.0.chunks_exact(8));
+        let rest: f32 = ours.remainder().iter().zip(theirs.remainder()).map(|(a, b)| a * b).sum();
+        let mut sums = [0.0; 8];
+        for (a, b) in ours.zip(theirs) {
+            sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+        }
+        sums.iter().sum::<f32>() + rest
     }
 
     /// The coordinates.

@@ -104,13 +104,14 @@ impl ImageEncoder {
         tiles.iter().map(&mut encode).collect()
     }
 
-    /// As [`Self::encode_some`], on all threads.
+    /// As [`Self::encode_some`], on all threads, the caller's among them.
     fn encode_all(&self, frame: &Frame, tiles: &[PixelRect], output: usize) -> Result<Vec<Vec<Embedding>>, ModelError> {
         let share = tiles.len().div_ceil(self.threads).max(1);
         thread::scope(|scope| {
+            let (own, rest) = tiles.split_at(share.min(tiles.len()));
             let spawn = |tiles| scope.spawn(move || self.encode_some(frame, tiles, output));
-            let workers: Vec<_> = tiles.chunks(share).map(spawn).collect();
-            let mut all = Vec::with_capacity(tiles.len());
+            let workers: Vec<_> = rest.chunks(share).map(spawn).collect();
+            let mut all = self.encode_some(frame, own, output)?;
             for worker in workers {
                 let some = worker.join().map_err(|_| ModelError::Run("an encoder thread panicked".to_owned()))?;
                 all.extend(some?);
