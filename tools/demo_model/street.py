@@ -1,7 +1,5 @@
 """The street: what stands behind the things, drawn in pixels for a view of a given scale. No noun of `things` in it."""
 
-import math
-
 import numpy as np
 import skia
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from palette import paint, sample, shade
-from shapes import GLASS, line, lit, one, poly, rounded, wheel
+from shapes import GLASS, line, lit, poly, rounded, wheel
 
 
 def car(canvas, rng, colour, step=None, trait=None, second=None):
