@@ -123,7 +123,8 @@ pub fn open_model(settings: &Settings) -> anyhow::Result<Model> {
 /// # Errors
 /// What is wrong with the model, or that it gives none.
 pub fn encoder(model: &Model, cameras: &[CameraSettings], threads: usize) -> Result<ImageEncoder, ModelError> {
-    if cameras.iter().any(|camera| camera.grid.dense) {
+    let patches = model.manifest().image.patches.is_some();
+    if cameras.iter().any(|camera| camera.grid.is_dense(patches)) {
         model.dense_encoder(threads)
     } else {
         model.image_encoder(threads)

@@ -71,7 +71,7 @@ impl Watch {
     pub fn new(camera: CameraSettings, bank: PromptBank) -> Self {
         let trackers = camera.prompts.iter().map(|p| Tracker::new(camera.events.clone(), p.threshold)).collect();
         let tiles_for = camera.size;
-        let tiles = grid(tiles_for.0, tiles_for.1, &camera.grid, &camera.masks);
+        let tiles = grid(tiles_for.0, tiles_for.1, &camera.grid.layout(false), &camera.masks);
         let gate = MotionGate::new(tiles.len(), REFRESH);
         let scores = vec![Vec::new(); camera.prompts.len()];
         let mut watch = Self {
@@ -100,11 +100,6 @@ impl Watch {
     /// The camera that this watches.
     pub fn camera(&self) -> &CameraSettings {
         &self.camera
-    }
-
-    /// How many tiles the frame is cut into.
-    pub fn tiles(&self) -> usize {
-        self.tiles.len()
     }
 
     /// Looks at one frame, encoding at most `limit` tiles, those that confirm what was found among them.
@@ -161,9 +156,9 @@ impl Watch {
     /// A frame of another size than expected (a file's own size, say) needs another grid, the first dense look its blocks.
     fn fit(&mut self, frame: &Frame, encoder: &dyn TileEncoder) {
         let size = (frame.width(), frame.height());
-        let rows = encoder.patch_rows().filter(|_| self.camera.grid.dense);
+        let rows = encoder.patch_rows().filter(|_| self.camera.grid.is_dense(true));
         if (self.tiles_for, self.patch_rows) != (size, rows) {
-            self.tiles = grid(size.0, size.1, &self.camera.grid, &self.camera.masks);
+            self.tiles = grid(size.0, size.1, &self.camera.grid.layout(rows.is_some()), &self.camera.masks);
             (self.tiles_for, self.patch_rows) = (size, rows);
             self.gate = MotionGate::new(self.tiles.len(), REFRESH);
             self.mark_spots();

@@ -140,8 +140,9 @@ fn on_the_clip(more: &[&str]) -> (f64, f64) {
 
 #[test]
 fn a_dense_look_finds_what_tiles_find_in_a_fifth_of_the_passes() {
-    let (tiles, tile_passes) = on_the_clip(&[]);
-    let (dense, dense_passes) = on_the_clip(&["--dense"]);
+    let (tiles, tile_passes) = on_the_clip(&["--dense=false"]);
+    // What the model can is what a look does unless it is told otherwise.
+    let (dense, dense_passes) = on_the_clip(&[]);
     eprintln!("tiles: AP50 {tiles:.3} in {tile_passes} passes; dense: {dense:.3} in {dense_passes}");
     assert!(tiles >= 0.6 && dense >= DENSE_SHARE * tiles && dense_passes <= DENSE_PASSES * tile_passes);
 }

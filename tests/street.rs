@@ -53,7 +53,7 @@ fn street<'a>(phrases: impl Iterator<Item = &'a str>, dense: bool) -> (Watch, Im
 
 /// The events of each target, as `lookout demo` would tell them.
 fn watch(targets: &[Target]) -> Vec<Vec<Span>> {
-    let (mut watch, encoder, shape) = street(targets.iter().map(|target| target.phrase.as_str()), false);
+    let (mut watch, encoder, shape) = street(targets.iter().map(|target| target.phrase.as_str()), true);
     let mut told: Vec<Vec<(String, Span)>> = vec![Vec::new(); targets.len()];
     for frame in open_offline(&Source::Demo { repeat: false }, &shape).expect("opens") {
         let (position, frame) = frame.expect("reads");

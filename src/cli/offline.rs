@@ -23,9 +23,10 @@ pub(super) struct LookArgs {
     /// Analysed frames per second of a video
     #[arg(long, default_value_t = 5.0)]
     pub(super) fps: f64,
-    /// Score every patch of few, large tiles instead of many tiles: about a fifth of the encoder's time
-    #[arg(long)]
-    dense: bool,
+    /// Score every patch of few, large tiles instead of many tiles: about a fifth of the encoder's time. On by itself where
+    /// the model can
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    dense: Option<bool>,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -59,7 +60,7 @@ impl LookArgs {
             fps,
             rotation: Rotation::None,
             size: (640, 360),
-            grid: if self.dense { GridSettings::for_patches() } else { GridSettings::default() },
+            grid: GridSettings { dense: self.dense, ..GridSettings::default() },
             masks: Vec::new(),
             zones: Vec::new(),
             prompts: phrases.map(prompt).collect::<anyhow::Result<_>>()?,

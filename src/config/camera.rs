@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::file::name;
-use super::settings::{CameraSettings, EventSettings, GridSettings, Name, PromptSettings, Rotation, Source, Zone};
+use super::settings::{
+    CameraSettings, EventSettings, Grid, GridSettings, Name, PromptSettings, Rotation, Source, Zone,
+};
 use super::table::{Faults, Table, point, points};
 use crate::frame::Polygon;
 
@@ -119,14 +121,12 @@ fn zone(mut table: Table<'_>, faults: &Faults) -> Option<Zone> {
 }
 
 fn grid(mut table: Table<'_>) -> GridSettings {
-    let dense = table.truth("dense", false);
-    let standard = if dense { GridSettings::for_patches() } else { GridSettings::default() };
     let levels = table.numbers("levels", 0.05, 1.0).map(|levels| levels.into_iter().map(|l| l as f32).collect());
     let grid = GridSettings {
-        levels: levels.unwrap_or(standard.levels),
-        overlap: table.number("overlap", standard.overlap.into(), 0.0, 0.9) as f32,
-        context: table.number("context", standard.context.into(), 0.0, 0.5) as f32,
-        dense,
+        levels,
+        overlap: table.some_number("overlap", 0.0, 0.9).map(|share| share as f32),
+        context: table.some_number("context", 0.0, 0.5).map(|share| share as f32),
+        dense: table.some_truth("dense"),
     };
     table.finish();
     grid
@@ -242,16 +242,34 @@ impl PromptSettings {
     pub const DEFAULT_THRESHOLD: f32 = 0.6;
 }
 
-impl Default for GridSettings {
+impl Default for Grid {
     fn default() -> Self {
-        Self { levels: vec![1.0, 0.5, 0.3], overlap: 0.5, context: 0.1, dense: false }
+        Self { levels: vec![1.0, 0.5, 0.3], overlap: 0.5, context: 0.1 }
+    }
+}
+
+impl Grid {
+    /// Where a grid starts whose tiles are scored patch by patch: a fifth of the tiles.
+    pub fn for_patches() -> Self {
+        Self { levels: vec![1.0, 0.5], overlap: 0.0, context: 0.0 }
     }
 }
 
 impl GridSettings {
-    /// Where a grid starts whose tiles are scored patch by patch: a fifth of the tiles.
-    pub fn for_patches() -> Self {
-        Self { levels: vec![1.0, 0.5], overlap: 0.0, context: 0.0, dense: true }
+    /// Whether every patch of a tile is to be scored, with a model that gives its patches or does not: unless the settings
+    /// say otherwise, where it can be.
+    pub fn is_dense(&self, patches: bool) -> bool {
+        self.dense.unwrap_or(patches)
+    }
+
+    /// The grid of a camera that looks densely or does not.
+    pub fn layout(&self, dense: bool) -> Grid {
+        let standard = if dense { Grid::for_patches() } else { Grid::default() };
+        Grid {
+            levels: self.levels.clone().unwrap_or(standard.levels),
+            overlap: self.overlap.unwrap_or(standard.overlap),
+            context: self.context.unwrap_or(standard.context),
+        }
     }
 }
 

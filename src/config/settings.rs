@@ -238,17 +238,28 @@ pub enum Rotation {
     ThreeQuarters,
 }
 
+/// How a frame is cut into square tiles, as far as the settings say; the rest depends on what the model can.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GridSettings {
+    /// As [`Grid::levels`].
+    pub levels: Option<Vec<f32>>,
+    /// As [`Grid::overlap`].
+    pub overlap: Option<f32>,
+    /// As [`Grid::context`].
+    pub context: Option<f32>,
+    /// Score every patch of a tile instead of the tile, so that few, large tiles do.
+    pub dense: Option<bool>,
+}
+
 /// How a frame is cut into square tiles.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GridSettings {
+pub struct Grid {
     /// Tile sides as fractions of the frame's shorter side, largest first, each 0.05..=1.
     pub levels: Vec<f32>,
     /// Share of a tile's side that its neighbour overlaps, 0..0.9.
     pub overlap: f32,
     /// Context added around each tile, as a share of its side on each edge, 0..0.5.
     pub context: f32,
-    /// Score every patch of a tile instead of the tile, so that few, large tiles do.
-    pub dense: bool,
 }
 
 /// A named polygon.

@@ -105,10 +105,12 @@ fn camera(camera: &CameraSettings) -> Table {
     put(&mut table, "negatives", camera.negatives.clone());
     put(&mut table, "masks", camera.masks.iter().map(polygon).collect::<Vec<_>>());
     let mut grid = Table::new();
-    put(&mut grid, "levels", camera.grid.levels.iter().map(|l| short(*l)).collect::<Vec<_>>());
-    put(&mut grid, "overlap", short(camera.grid.overlap));
-    put(&mut grid, "context", short(camera.grid.context));
-    put(&mut grid, "dense", camera.grid.dense);
+    // What is not said depends on the model.
+    let written = &camera.grid;
+    written.levels.iter().for_each(|l| put(&mut grid, "levels", l.iter().map(|l| short(*l)).collect::<Vec<_>>()));
+    written.overlap.iter().for_each(|share| put(&mut grid, "overlap", short(*share)));
+    written.context.iter().for_each(|share| put(&mut grid, "context", short(*share)));
+    written.dense.iter().for_each(|dense| put(&mut grid, "dense", *dense));
     table.insert("grid".into(), Value::Table(grid));
     let mut events = Table::new();
     put(&mut events, "min_hits", i64::from(camera.events.min_hits));

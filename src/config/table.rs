@@ -97,23 +97,34 @@ impl<'a> Table<'a> {
 
     /// Takes a truth value.
     pub fn truth(&mut self, key: &'static str, default: bool) -> bool {
-        let Some(value) = self.take(key) else { return default };
+        self.some_truth(key).unwrap_or(default)
+    }
+
+    /// Takes a truth value, if it is there.
+    pub fn some_truth(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.take(key)?;
         let found = shown(&value);
-        value.into_bool().unwrap_or_else(|_| {
+        let truth = value.into_bool().ok();
+        if truth.is_none() {
             self.fault(key, format!("is {found}, should be true or false"));
-            default
-        })
+        }
+        truth
     }
 
     /// Takes a number within `low..=high`.
     pub fn number(&mut self, key: &'static str, default: f64, low: f64, high: f64) -> f64 {
-        let Some(value) = self.take(key) else { return default };
+        self.some_number(key, low, high).unwrap_or(default)
+    }
+
+    /// Takes a number within `low..=high`, if it is there.
+    pub fn some_number(&mut self, key: &'static str, low: f64, high: f64) -> Option<f64> {
+        let value = self.take(key)?;
         let found = shown(&value);
         match value.into_float() {
-            Ok(number) if number >= low && number <= high => number,
+            Ok(number) if number >= low && number <= high => Some(number),
             _ => {
                 self.fault(key, format!("is {found}, should be a number from {low} to {high}"));
-                default
+                None
             }
         }
     }

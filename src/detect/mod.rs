@@ -95,11 +95,11 @@ fn same_thing(a: &UnitBox, b: &UnitBox) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::settings::GridSettings;
+    use crate::config::settings::Grid;
     use crate::regions::grid::grid;
 
     fn areas() -> Vec<UnitBox> {
-        grid(640, 360, &GridSettings::default(), &[]).into_iter().map(|tile| tile.area).collect()
+        grid(640, 360, &Grid::default(), &[]).into_iter().map(|tile| tile.area).collect()
     }
 
     /// Scores as a perfect encoder would give them: how much of the thing the tile holds, and how much of the tile it is.

@@ -1,6 +1,6 @@
 //! The grid: a pyramid of overlapping square tiles over the frame.
 
-use crate::config::settings::GridSettings;
+use crate::config::settings::Grid;
 use crate::frame::{Frame, PixelRect, Polygon, UnitBox};
 
 /// A square of the frame, and the somewhat larger square that the encoder sees.
@@ -19,7 +19,7 @@ const MASKED: f32 = 0.8;
 
 /// All tiles of a frame of `width`×`height` pixels, level by level, row by row. Each level covers the frame from edge
 /// to edge: the overlap grows a little where the frame is no multiple of the stride.
-pub fn grid(width: u32, height: u32, settings: &GridSettings, masks: &[Polygon]) -> Vec<Tile> {
+pub fn grid(width: u32, height: u32, settings: &Grid, masks: &[Polygon]) -> Vec<Tile> {
     let shorter = width.min(height);
     let mut tiles = Vec::new();
     for (level, share) in settings.levels.iter().enumerate() {
@@ -91,8 +91,8 @@ pub fn hide_masked(frame: Frame, masks: &[Polygon]) -> Frame {
 mod tests {
     use super::*;
 
-    fn settings(levels: &[f32]) -> GridSettings {
-        GridSettings { levels: levels.to_vec(), overlap: 0.5, context: 0.1, dense: false }
+    fn settings(levels: &[f32]) -> Grid {
+        Grid { levels: levels.to_vec(), overlap: 0.5, context: 0.1 }
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl MotionGate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::settings::GridSettings;
+    use crate::config::settings::Grid;
     use crate::regions::grid::grid;
 
     fn frame(second: i64, paint: impl Fn(u32, u32) -> u8) -> Frame {
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_asked_for_until_it_is_old() {
-        let tiles = grid(64, 64, &GridSettings { levels: vec![0.25], overlap: 0.0, context: 0.0, dense: false }, &[]);
+        let tiles = grid(64, 64, &Grid { levels: vec![0.25], overlap: 0.0, context: 0.0 }, &[]);
         let mut gate = MotionGate::new(tiles.len(), Duration::from_secs(10));
         assert_eq!(gate.needs(&frame(0, |_, _| 90), &tiles).len(), 16);
         gate.encoded(0..16, Timestamp::from_second(0).expect("in range"));

@@ -44,12 +44,16 @@ class Recipe:
     held_out: bool = False  # only pairs that training never sees, instead of only those that it does
     edge: float = 0.0  # a third of the thing beyond the crop
     trait: float = 0.45  # of those that can have one
+    traited: float = 0.0  # of the things, such as can have a trait: each trait as often as any other
+    reach: tuple[float, float] = (0.30, 0.97)  # share of the crop that the thing's longer side takes, from and to
 
 
 RECIPES = {
     "standard": Recipe(),
     "plain": Recipe(shared=0, hidden=0, small=0),  # one thing, well in sight, in any light and weather
     "hard": Recipe(shared=0.30, hidden=0.28, small=0.18, moving=0.25, rain=0.20, lens=0.35, edge=0.15),
+    "far": Recipe(shared=0.05, reach=(0.26, 0.50)),  # little of the crop, as a tile finds what a crop of its own will show
+    "traited": Recipe(background=0.05, shared=0.05, traited=1.0, trait=0.8),
     "held_out": Recipe(background=0, shared=0, held_out=True),
     "background": Recipe(background=1.0),
     "small": Recipe(background=0, shared=0, small=1.0, hidden=0),
@@ -91,6 +95,8 @@ class Thing:
 
 def thing(rng, recipe: Recipe, noun: str | None = None) -> Thing:
     """A thing of an allowed pair."""
+    if noun is None and recipe.traited and rng.uniform() < recipe.traited:
+        noun = [noun for noun, traits in TRAITS.items() for _ in traits][rng.integers(sum(map(len, TRAITS.values())))]
     while True:
         chosen = noun or NOUNS[rng.integers(len(NOUNS))]
         colour = COLOURS[rng.integers(len(COLOURS))]
@@ -181,7 +187,7 @@ def _scene(rng, recipe, side, small):
     """A street with one thing or two: pixels, label, and each thing's visible mask."""
     first = thing(rng, recipe)
     width, height = first.size()
-    share = rng.uniform(0.55, 0.9) if small else rng.uniform(0.30, 0.97)
+    share = rng.uniform(0.55, 0.9) if small else rng.uniform(*recipe.reach)
     m = share * side / max(width, height)
     inside = 0.86 if share > 0.8 else 0.97
     slack_x, slack_y = side - width * m * inside, side - height * m * inside
