@@ -49,6 +49,11 @@ pub struct Files {
 }
 
 impl Files {
+    /// Each file, to be changed; one that is both towers' comes twice.
+    pub fn each(&mut self) -> impl Iterator<Item = &mut ModelFile> {
+        [&mut self.image, &mut self.text, &mut self.tokenizer].into_iter().chain(&mut self.weights)
+    }
+
     /// Each file once, the weights after the others.
     pub fn all(&self) -> Vec<&ModelFile> {
         let mut all: Vec<&ModelFile> = Vec::new();
@@ -139,6 +144,17 @@ pub enum Interpolation {
     Bicubic,
     /// Three-lobed Lanczos.
     Lanczos3,
+}
+
+impl Interpolation {
+    /// As manifests have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bilinear => "bilinear",
+            Self::Bicubic => "bicubic",
+            Self::Lanczos3 => "lanczos3",
+        }
+    }
 }
 
 /// The integers that a graph reads token ids as.
