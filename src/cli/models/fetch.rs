@@ -10,7 +10,7 @@ use super::hub::{Address, Answer, Hub, Told, Trouble};
 use super::part::Part;
 
 /// Attempts in a row that bring nothing new before it is given up.
-const TRIES: u32 = 6;
+const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -121,7 +121,7 @@ pub(super) fn fetch(hub: &Hub, wanted: &Wanted<'_>, target: &Path, bar: &Progres
                 if std::mem::replace(&mut afresh, true) {
                     return Err(trouble);
                 }
-                bar.println(format!("{}: what was there does not fit; fetching it anew", wanted.address.path));
+                say(bar, &format!("{}: what was there does not fit; fetching it anew", wanted.address.path));
             }
             Failure::End(trouble, came) => {
                 any |= came;
@@ -132,11 +132,16 @@ pub(super) fn fetch(hub: &Hub, wanted: &Wanted<'_>, target: &Path, bar: &Progres
                     return Err(given_up(trouble, &part, fruitless));
                 }
                 let pause = pause(fruitless);
-                bar.println(format!("{trouble}; trying again in {:.1} s", pause.as_secs_f64()));
+                say(bar, &format!("{trouble}; trying again in {:.1} s", pause.as_secs_f64()));
                 std::thread::sleep(pause);
             }
         }
     }
+}
+
+/// Says something above the bar, and also where there is no terminal to draw one.
+fn say(bar: &ProgressBar, text: &str) {
+    bar.suspend(|| eprintln!("{text}"));
 }
 
 /// Twice as long each time, up to a limit, and not the same for all who wait for a server.

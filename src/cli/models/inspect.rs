@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::part::sha256;
-use super::{CatalogueArgs, megabytes};
+use super::{CatalogueArgs, shown_bytes};
 use crate::clip::catalog::Entry;
 use crate::clip::export::Anatomy;
 use crate::clip::library::is_name;
@@ -132,7 +132,7 @@ fn print_text(
             "missing" => "IS MISSING: pull or import it anew",
             _ => "no sha256 in the manifest",
         };
-        println!("  file         {}, {}, {state}", file.path, file.size.map_or("–".to_owned(), megabytes));
+        println!("  file         {}, {}, {state}", file.path, file.size.map_or("–".to_owned(), shown_bytes));
     }
 }
 
@@ -167,7 +167,7 @@ fn tell_published(args: &InspectArgs, entry: &Entry) {
         println!("  image tower  {:.2} GMAC ({})", work.image, work.source);
     }
     for file in &entry.files {
-        let size = file.size.map(megabytes).or(file.about_mb.map(|mb| format!("about {mb} MB")));
+        let size = file.size.map(shown_bytes).or(file.about_mb.map(|mb| format!("about {mb} MB")));
         let hash =
             file.sha256.as_deref().map_or("sha256 recorded on the first pull".to_owned(), |h| format!("sha256 {h}"));
         println!("  file         {}, {}, {hash}", file.path, size.unwrap_or_else(|| "length not known".to_owned()));

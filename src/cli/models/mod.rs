@@ -82,6 +82,10 @@ fn remove(args: &RemoveArgs) -> anyhow::Result<()> {
 }
 
 /// A number of bytes for people: 94.1 MB.
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
+fn shown_bytes(bytes: u64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} bytes"),
+        1000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
 }

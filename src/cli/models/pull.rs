@@ -12,7 +12,7 @@ use super::hub::{Address, Hub};
 use super::part::sha256;
 use super::record::{Record, Records};
 use super::stage::Stage;
-use super::{CatalogueArgs, megabytes, mirror};
+use super::{CatalogueArgs, mirror, shown_bytes};
 use crate::clip::catalog::{Entry, RemoteFile};
 use crate::clip::manifest::Manifest;
 use crate::clip::{Library, export};
@@ -129,7 +129,7 @@ fn fetch_all<'a>(args: &PullArgs, entry: &'a Entry, library: &Path, stage: &Stag
         bar.finish_and_clear();
         match got {
             Ok(got) => {
-                eprintln!("{}: {}, sha256 {}", file.path, megabytes(got.size), got.sha256);
+                eprintln!("{}: {}, sha256 {}", file.path, shown_bytes(got.size), got.sha256);
                 fetched.push(Fetched { file, got });
             }
             Err(trouble) if file.optional && trouble.is_absence() => eprintln!("{}: not there; going on", file.path),
