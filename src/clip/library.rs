@@ -69,8 +69,14 @@ impl Library {
                 Err(error) => refused.push(format!("{} ({error})", place.display())),
             }
         }
-        let problem = "no models folder can be written to; set LOOKOUT_MODELS to one that can".to_owned();
-        Err(ModelError::File { file: refused.join(", "), problem })
+        let problem =
+            format!("can be written to neither at {}; set LOOKOUT_MODELS to one that can", refused.join(", nor at "));
+        Err(ModelError::Manifest { file: "the models folder".to_owned(), problem })
+    }
+
+    /// All folders, in the order of search.
+    pub fn places(&self) -> &[PathBuf] {
+        &self.places
     }
 
     /// All folders, as people should see them.
@@ -115,7 +121,7 @@ impl Library {
             Some(name) => self.missing(name),
             None => "there is no such folder".to_owned(),
         };
-        Err(ModelError::File { file: name_or_path.display().to_string(), problem })
+        Err(ModelError::Manifest { file: name_or_path.display().to_string(), problem })
     }
 
     /// Opens what a person means, as [`Self::folder`].

@@ -65,6 +65,8 @@ fn a_server_that_always_breaks_off_is_given_up_and_what_came_is_kept() {
     });
     assert!(text.contains("given up after 5 tries") && text.contains("300000 bytes are kept"), "{text}");
     assert_eq!(std::fs::metadata(part(&machine)).expect("kept").len(), 300_000);
+    let (well, text) = machine.run(&["models", "remove", "tiny"]);
+    assert!(well && text.contains("removed what had been fetched") && !machine.stage().exists(), "{text}");
 }
 
 #[test]

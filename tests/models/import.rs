@@ -9,7 +9,7 @@ use lookout::frame::{Frame, PixelRect};
 use tempfile::TempDir;
 
 use crate::onnx::Onnx;
-use crate::repository::{CONFIG, Machine, Repository, demo};
+use crate::repository::{CONFIG, Machine, Repository, TEXT, demo};
 
 /// Nothing but the order of additions differs.
 const SAME: f32 = 0.9999;
@@ -163,7 +163,6 @@ fn an_open_clip_export_with_a_folder_for_each_tower() {
 fn a_mobileclip_export_by_its_own_names() {
     let vision = Onnx::new(&demo("vision.onnx")).rename("pixel_values", "input").rename("image_embeds", "output");
     let text = Onnx::new(&demo("text.onnx")).rename("input_ids", "input").rename("text_embeds", "output");
-    let text = text.length_sensitive("input", "output");
     let config = r#"{ "embed_dim": 128, "image_cfg": { "image_size": 64, "model_name": "mci0" }, "text_cfg": { "context_length": 32 } }"#;
     let (_outer, folder) = export(
         "mobile",
@@ -179,7 +178,6 @@ fn a_mobileclip_export_by_its_own_names() {
     let image = &model.manifest().image;
     assert_eq!((image.mean, image.std, image.interpolation), ([0.0; 3], [1.0; 3], Interpolation::Bilinear));
     assert!(said.contains("MobileCLIP's is taken (--mean, --std)"), "{said}");
-    // It looks at what a phrase is filled up with, which only trying it shows.
     assert!(model.manifest().text.fixed);
     let given =
         ["--force", "--mean", "0.5", "--std", "0.25,0.5,0.75", "--interpolation", "lanczos3", "--pad-token", "a"];
@@ -187,6 +185,16 @@ fn a_mobileclip_export_by_its_own_names() {
     let image = &model.manifest().image;
     assert_eq!((image.mean, image.std, image.interpolation), ([0.5; 3], [0.25, 0.5, 0.75], Interpolation::Lanczos3));
     assert!(model.manifest().text.pad_token == "a" && !said.contains("normalisation"), "{said}");
+}
+
+#[test]
+fn a_text_tower_that_looks_at_what_phrases_are_filled_up_with_is_found_by_trying_it() {
+    let (_outer, folder) = export("sensitive", &[]);
+    Repository::new().write(&folder);
+    let sensitive = Onnx::new(&demo("text.onnx")).length_sensitive("input_ids", "text_embeds");
+    std::fs::write(folder.join(TEXT), sensitive.bytes()).expect("writes");
+    let (said, model) = import(&machine(), &folder, &[]).expect("imports");
+    assert!(model.manifest().text.fixed && said.contains("always filled up to 32 tokens"), "{said}");
 }
 
 #[test]
@@ -214,7 +222,8 @@ fn what_is_not_clear_is_said_with_the_argument_that_helps() {
     let names = |vision: &'static str, text: &'static str| vec![(vision, "vision"), (text, "text")];
     let unprojected = Onnx::new(&vision).rename("image_embeds", "pooler_output").bytes();
     let two = names("a.onnx", "b.onnx");
-    let cases: Vec<(&str, Vec<(&str, &str)>, Option<&[u8]>, bool)> = vec![
+    type Case<'a> = (&'a str, Vec<(&'a str, &'a str)>, Option<&'a [u8]>, bool);
+    let cases: Vec<Case<'_>> = vec![
         ("holds no ONNX file", Vec::new(), None, true),
         ("which of its ONNX files is which tower: a.onnx, b.onnx; say it with --image-file", two, None, true),
         ("there is none; give one with --tokenizer FILE", names("image.onnx", "text.onnx"), None, false),

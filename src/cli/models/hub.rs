@@ -109,6 +109,7 @@ pub(super) struct Hub {
     agent: Agent,
     endpoint: Url,
     token: Option<String>,
+    has_authorities: bool,
 }
 
 impl Hub {
@@ -120,8 +121,10 @@ impl Hub {
         let endpoint = endpoint.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let problem = format!("HF_ENDPOINT is {text:?}, should be an address such as {ENDPOINT:?}");
         let endpoint = endpoint.ok_or(Trouble::Setting { problem })?;
+        let roots = authorities();
+        let has_authorities = !roots.is_empty();
         let agent = Agent::config_builder()
-            .tls_config(tls())
+            .tls_config(tls(roots))
             .proxy(None)
             .user_agent(concat!("lookout/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
@@ -132,7 +135,8 @@ impl Hub {
             .timeout_per_read(Some(SILENCE))
             .build()
             .new_agent();
-        Ok(Self { agent, endpoint, token: set("HF_TOKEN").map(|token| token.trim().to_owned()) })
+        let token = set("HF_TOKEN").map(|token| token.trim().to_owned());
+        Ok(Self { agent, endpoint, token, has_authorities })
     }
 
     /// Asks for a file, from byte `from` on; with `mark`, only if it is still the content of that mark.
@@ -175,6 +179,11 @@ impl Hub {
         mark: Option<&str>,
         at_hub: bool,
     ) -> Result<Response<Body>, Trouble> {
+        if url.scheme() == "https" && !self.has_authorities {
+            let problem = "this system has no certificate authorities; install ca-certificates, or name a file with some in \
+                           SSL_CERT_FILE";
+            return Err(Trouble::Setting { problem: problem.to_owned() });
+        }
         let mut request = self.agent.get(url.as_str()).config().proxy(proxy::of(url)?).build();
         request = request.header(header::ACCEPT_ENCODING, "identity");
         if from > 0 {
@@ -206,10 +215,14 @@ fn is_break(kind: std::io::ErrorKind) -> bool {
     matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof)
 }
 
-/// TLS as MQTT has it: the same provider, and the system's authorities (`SSL_CERT_FILE` names others).
-fn tls() -> TlsConfig {
+/// The system's authorities; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
+fn authorities() -> Vec<Certificate<'static>> {
     let system = rustls_native_certs::load_native_certs();
-    let roots = system.certs.iter().map(|certificate| Certificate::from_der(certificate.as_ref()).to_owned()).collect();
+    system.certs.iter().map(|certificate| Certificate::from_der(certificate.as_ref()).to_owned()).collect()
+}
+
+/// TLS by the provider that MQTT has too.
+fn tls(roots: Vec<Certificate<'static>>) -> TlsConfig {
     TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::new(roots)))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))

@@ -102,7 +102,7 @@ enum Filter {
     Lanczos3,
 }
 
-pub(super) fn run(args: ImportArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let path = args.path.canonicalize().with_context(|| format!("cannot read {}", args.path.display()))?;
     let name = match &args.name {
         Some(name) => name.clone(),
@@ -129,7 +129,7 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<()> {
         file.sha256 = Some(hash.with_context(|| format!("cannot read {}", file.path))?);
     }
     let folder = stage.install(&manifest)?;
-    tell(&args, &name, &folder, &manifest, &notes);
+    tell(args, &name, &folder, &manifest, &notes);
     Ok(())
 }
 

@@ -16,8 +16,9 @@ mod stage;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::ensure;
 
+use crate::clip::library::is_name;
 use crate::clip::{Catalogue, Library};
 
 /// Arguments of `lookout models`.
@@ -34,10 +35,10 @@ enum Command {
     /// Fetch a published model into the models folder
     Pull(pull::PullArgs),
     /// Take an ONNX export into the models folder: Hugging Face, OpenCLIP or MobileCLIP, as people have them
-    Import(import::ImportArgs),
+    Import(Box<import::ImportArgs>),
     /// Tell what a model is, and check its files
     Inspect(inspect::InspectArgs),
-    /// Remove an installed model
+    /// Remove an installed model, or what a pull that was broken off has left of one
     Remove(RemoveArgs),
 }
 
@@ -65,7 +66,7 @@ pub(super) fn run(args: ModelsArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List(args) => list::run(&args)?,
         Command::Pull(args) => pull::run(&args)?,
-        Command::Import(args) => import::run(args)?,
+        Command::Import(args) => import::run(&args)?,
         Command::Inspect(args) => return inspect::run(&args),
         Command::Remove(args) => remove(&args)?,
     }
@@ -75,9 +76,21 @@ pub(super) fn run(args: ModelsArgs) -> anyhow::Result<ExitCode> {
 fn remove(args: &RemoveArgs) -> anyhow::Result<()> {
     let library = Library::here();
     let name = &args.name;
-    let folder = library.find(name).with_context(|| format!("{name:?} is not installed in {}", library.named()))?;
-    stage::remove(&folder)?;
-    println!("removed {}", folder.display());
+    match library.find(name) {
+        Some(folder) => {
+            stage::remove(&folder)?;
+            println!("removed {}", folder.display());
+        }
+        None => {
+            let begun = library.places().iter().filter(|place| is_name(name) && stage::is_begun(place, name));
+            let begun: Vec<_> = begun.collect();
+            ensure!(!begun.is_empty(), "{name:?} is not installed in {}", library.named());
+            for place in begun {
+                stage::remove(&place.join(name))?;
+                println!("removed what had been fetched of {name} in {}", place.display());
+            }
+        }
+    }
     Ok(())
 }
 

@@ -94,7 +94,7 @@ pub(super) fn run(args: &PullArgs) -> anyhow::Result<()> {
 }
 
 fn fetch_all<'a>(args: &PullArgs, entry: &'a Entry, library: &Path, stage: &Stage) -> anyhow::Result<Vec<Fetched<'a>>> {
-    let source = match &args.mirror {
+    let source = match args.mirror.as_ref().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => Source::Mirror(folder.clone()),
         None => Source::Hub(Hub::from_environment()?),
     };

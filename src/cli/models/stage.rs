@@ -78,7 +78,12 @@ impl Stage {
     }
 }
 
-/// Removes an installed model: first from sight, then from the disk.
+/// Whether something of a model lies on the stage.
+pub(super) fn is_begun(library: &Path, name: &str) -> bool {
+    library.join(HIDDEN).join(name).is_dir()
+}
+
+/// Removes a model: first from sight, then from the disk, and what lies on the stage of it.
 ///
 /// # Errors
 /// If it cannot be.
@@ -88,8 +93,10 @@ pub(super) fn remove(folder: &Path) -> anyhow::Result<()> {
     let gone = library.join(HIDDEN).join(format!("{}.old", stage.name));
     let remove = || -> std::io::Result<()> {
         remove_whatever(&gone)?;
-        std::fs::rename(folder, &gone)?;
-        File::open(library)?.sync_all()?;
+        if folder.symlink_metadata().is_ok() {
+            std::fs::rename(folder, &gone)?;
+            File::open(library)?.sync_all()?;
+        }
         remove_whatever(&gone)?;
         remove_whatever(&stage.folder)
     };

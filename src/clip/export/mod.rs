@@ -120,7 +120,7 @@ pub fn survey(folder: &Path, given: &Given, fallback: &Given) -> Result<Survey, 
         notes.push(format!("no logit scale found; {SCALE} is taken, as most CLIPs have it (--logit-scale)"));
         SCALE
     });
-    let context_length = given.context_length.or(said.context).or(tokens.last()).or(fallback.context_length);
+    let context_length = given.context_length.or(tokens.last()).or(said.context).or(fallback.context_length);
     let context_length = context_length.unwrap_or_else(|| {
         notes.push(format!("no context length found; {CONTEXT} is taken, as CLIPs have it (--context-length)"));
         CONTEXT
@@ -138,7 +138,7 @@ pub fn survey(folder: &Path, given: &Given, fallback: &Given) -> Result<Survey, 
     let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let manifest = Manifest {
         name: name.unwrap_or_else(|| "model".to_owned()),
-        description: format!("a {} export", said.maker.name()),
+        description: said.maker.name().to_owned(),
         licence: String::new(),
         origin: folder.display().to_string(),
         notice: None,
@@ -172,8 +172,8 @@ pub fn survey(folder: &Path, given: &Given, fallback: &Given) -> Result<Survey, 
                     }
                 },
             ),
-            // Seen by trying it, or declared.
-            fixed: tokens.last().is_some(),
+            // MobileCLIP's looks at what phrases are filled up with; of others that is seen by trying them.
+            fixed: tokens.last().is_some() || said.maker == Maker::MobileClip,
             integers: if tokens.is_int32() { Integers::Int32 } else { Integers::Int64 },
             words: None,
         },

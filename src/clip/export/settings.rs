@@ -20,9 +20,9 @@ pub(super) enum Maker {
 impl Maker {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::HuggingFace => "Hugging Face CLIP",
-            Self::OpenClip => "OpenCLIP",
-            Self::MobileClip => "MobileCLIP",
+            Self::HuggingFace => "a Hugging Face CLIP export",
+            Self::OpenClip => "an OpenCLIP export",
+            Self::MobileClip => "a MobileCLIP export",
         }
     }
 }
