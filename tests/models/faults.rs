@@ -70,6 +70,18 @@ fn a_server_that_always_breaks_off_is_given_up_and_what_came_is_kept() {
 }
 
 #[test]
+fn a_server_that_always_breaks_off_and_cannot_be_gone_on_with_is_given_up_too() {
+    // It tells neither a hash nor a mark, so that nothing can be gone on from.
+    let (text, machine) = fault(&[], |_, reply| Reply {
+        cut: Some(300_000),
+        body: vec![7; 400_000],
+        ..Reply { headers: Vec::new(), status: 200, ..reply }
+    });
+    assert!(text.contains("given up after 5 tries") && !text.contains("kept"), "{text}");
+    assert!(!part(&machine).exists());
+}
+
+#[test]
 fn a_wrong_byte_is_refused_and_removed() {
     let (text, machine) = fault(&[IMAGE], |request, mut reply| {
         if is_data(request) {

@@ -131,6 +131,11 @@ fn an_open_clip_export_with_its_own_names_32_bit_ids_and_weights_outside() {
     assert_eq!((manifest.image.input.as_str(), manifest.image.output.as_str()), ("image", "image_features"));
     assert_eq!((manifest.text.input.as_str(), manifest.text.integers), ("text", Integers::Int32));
     assert_eq!(manifest.files.weights.len(), 1);
+    let mut elsewhere = Onnx::new(&demo("vision.onnx"));
+    elsewhere.outside("../weights");
+    std::fs::write(folder.join("visual.onnx"), elsewhere.bytes()).expect("writes");
+    let said = import(&machine, &folder, &["--force"]).expect_err("a fault");
+    assert!(said.contains("takes weights from \"../weights\", which is outside the folder"), "{said}");
     std::fs::write(machine.models().join("openclip/visual.onnx.data"), &weights[1..]).expect("writes");
     let (well, text) = machine.run(&["models", "inspect", "openclip"]);
     assert!(!well && text.contains("visual.onnx.data") && text.contains("SHA256 IS WRONG"), "{text}");

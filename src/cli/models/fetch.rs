@@ -92,13 +92,13 @@ impl Wanted<'_> {
 enum Failure {
     /// What had come before is of no use; without it, it may go well.
     Stale(Trouble),
-    /// It ends here. True if something came.
-    End(Trouble, bool),
+    /// It ends here.
+    End(Trouble),
 }
 
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
-        Self::End(trouble, false)
+        Self::End(trouble)
     }
 }
 
@@ -109,7 +109,8 @@ impl From<Trouble> for Failure {
 /// Why it is not there.
 pub(super) fn fetch(hub: &Hub, wanted: &Wanted<'_>, target: &Path, bar: &ProgressBar) -> Result<Got, Trouble> {
     let part = Part::at(target)?;
-    let (mut fruitless, mut afresh, mut any) = (0, false, false);
+    let before = part.length();
+    let (mut fruitless, mut afresh, mut furthest) = (0, false, before);
     loop {
         let failure = match attempt(hub, wanted, &part, bar) {
             Ok(got) => return Ok(got),
@@ -123,11 +124,14 @@ pub(super) fn fetch(hub: &Hub, wanted: &Wanted<'_>, target: &Path, bar: &Progres
                 }
                 say(bar, &format!("{}: what was there does not fit; fetching it anew", wanted.address.path));
             }
-            Failure::End(trouble, came) => {
-                any |= came;
+            Failure::End(trouble) => {
+                // Where nothing can be gone on from, all of it comes again, and that is no progress.
+                let came = part.length() > furthest;
+                furthest = furthest.max(part.length());
                 fruitless = if came { 1 } else { fruitless + 1 };
                 // A network that was there may come back.
-                let passing = trouble.is_passing() || (any && matches!(trouble, Trouble::Unreachable { .. }));
+                let passing =
+                    trouble.is_passing() || (furthest > before && matches!(trouble, Trouble::Unreachable { .. }));
                 if !passing || fruitless >= TRIES {
                     return Err(given_up(trouble, &part, fruitless));
                 }
@@ -156,7 +160,10 @@ fn given_up(trouble: Trouble, part: &Part, tries: u32) -> Trouble {
         Trouble::Broken { file, problem } => {
             let kept = match part.of() {
                 Some(_) => format!("; {} bytes are kept, and the same command goes on from there", part.length()),
-                None => String::new(),
+                None => {
+                    part.discard();
+                    String::new()
+                }
             };
             return Trouble::Broken { file, problem: format!("{problem}; given up after {tries} tries{kept}") };
         }
@@ -193,8 +200,7 @@ fn attempt(hub: &Hub, wanted: &Wanted<'_>, part: &Part, bar: &ProgressBar) -> Re
     let of = of.or_else(|| told.mark.as_ref().map(|mark| format!("mark:{mark}")));
     let mut writer = part.open(resumed, of.as_deref())?;
     let mut length = if resumed { have } else { 0 };
-    let mut came = false;
-    let end = |problem: String, came: bool| Failure::End(broken(wanted, problem), came);
+    let end = |problem: String| Failure::End(broken(wanted, problem));
     if let Some((size, _)) = known.size {
         bar.set_length(size);
     }
@@ -206,11 +212,11 @@ fn attempt(hub: &Hub, wanted: &Wanted<'_>, part: &Part, bar: &ProgressBar) -> Re
             Ok(read) => read,
             Err(error) => {
                 writer.sync()?;
-                return Err(end(format!("broken off after {length} bytes ({error})"), came));
+                return Err(end(format!("broken off after {length} bytes ({error})")));
             }
         };
         writer.write(&buffer[..read])?;
-        (length, came) = (length + read as u64, true);
+        length += read as u64;
         bar.set_position(length);
         if let Some((expected, whose)) = known.size.filter(|(size, _)| length > *size) {
             return Err(Trouble::Length { file: known.file(), expected, whose, found: "more came".to_owned() }.into());
@@ -218,7 +224,7 @@ fn attempt(hub: &Hub, wanted: &Wanted<'_>, part: &Part, bar: &ProgressBar) -> Re
     }
     writer.sync()?;
     match known.size {
-        Some((size, _)) if length < size => Err(end(format!("broken off after {length} of {size} bytes"), came)),
+        Some((size, _)) if length < size => Err(end(format!("broken off after {length} of {size} bytes"))),
         _ => finish(&known, told, part, resumed),
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::ModelError;
+use super::library::is_inner;
 use super::manifest::{Files, ImageTower, Integers, Interpolation, Manifest, ModelFile, Precision, Space, TextTower};
 use super::onnx::Graph;
 
@@ -114,6 +115,10 @@ pub fn survey(folder: &Path, given: &Given, fallback: &Given) -> Result<Survey, 
     };
     weights.sort();
     weights.dedup();
+    if let Some(outside) = weights.iter().find(|path| !is_inner(path)) {
+        let problem = format!("it takes weights from {outside:?}, which is outside the folder; put them into it");
+        return Err(fault(folder, &places.image, problem));
+    }
     let tokens = text_sketch.text_input(given.text_input.as_deref())?;
     let text_output = text_sketch.output("text", given.text_output.as_deref())?;
     let logit_scale = scale.or(fallback.logit_scale).unwrap_or_else(|| {
