@@ -156,6 +156,8 @@ fn refusals_of_the_server_are_told() {
     let (missing, forbidden) = (status(404), status(403));
     assert!(missing.contains("answers 404 for onnx/vision_model.onnx: the repository has no such file"), "{missing}");
     assert!(forbidden.contains("answers 403") && forbidden.contains("HF_TOKEN"), "{forbidden}");
+    let gone = fault(&[], |_, _| Reply::new(401).header("X-Error-Code", "RepoNotFound")).0;
+    assert!(gone.contains("answers 401") && gone.contains("there is no such repository"), "{gone}");
     let round = fault(&[], |request, _| Reply::new(302).header("Location", request.path.clone())).0;
     assert!(round.contains("redirects more than"), "{round}");
 }

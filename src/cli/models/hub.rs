@@ -29,8 +29,8 @@ pub(super) enum Trouble {
     )]
     Unreachable { host: String, file: String, problem: String },
     /// The server answered, but not with the file.
-    #[error("{host} answers {status} for {file}{}", hint(*.status))]
-    Status { host: String, file: String, status: u16 },
+    #[error("{host} answers {status} for {file}{}", hint(*.status, .code))]
+    Status { host: String, file: String, status: u16, code: String },
     /// The mirror has no such file.
     #[error("{file} is not in the mirror: there is no {looked}")]
     Missing { file: String, looked: String },
@@ -50,13 +50,18 @@ pub(super) enum Trouble {
     Disk { file: String, problem: String },
 }
 
-fn hint(status: u16) -> &'static str {
-    match status {
-        401 | 403 => {
+/// What to do about it. The hub's `code` tells more than the status: a repository that is not there is a 401, too.
+fn hint(status: u16, code: &str) -> &'static str {
+    match (status, code) {
+        (_, "RepoNotFound") => {
+            ": there is no such repository, or it is private; then set HF_TOKEN to a token of its owner's"
+        }
+        (_, "RevisionNotFound") => ": the repository has no such revision; the catalogue may be out of date",
+        (401 | 403, _) => {
             ": it lets nobody have it without an account that has agreed to its terms; set HF_TOKEN to that account's token"
         }
-        404 | 410 => ": the repository has no such file at this revision; the catalogue may be out of date",
-        407 => ": the proxy wants a user and password; put them into https_proxy",
+        (404 | 410, _) => ": the repository has no such file at this revision; the catalogue may be out of date",
+        (407, _) => ": the proxy wants a user and password; put them into https_proxy",
         _ => "",
     }
 }
@@ -64,7 +69,11 @@ fn hint(status: u16) -> &'static str {
 impl Trouble {
     /// Whether there is no such file.
     pub(super) fn is_absence(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Status { status: 404 | 410, .. })
+        match self {
+            Self::Missing { .. } => true,
+            Self::Status { status: 404 | 410, code, .. } => code.is_empty() || code == "EntryNotFound",
+            _ => false,
+        }
     }
 
     /// Whether the same request may go through a little later.
@@ -151,7 +160,10 @@ impl Hub {
             match response.status().as_u16() {
                 301 | 302 | 303 | 307 | 308 => url = redirected(&url, response.headers(), address)?,
                 200 | 206 | 416 => return Ok(answer(told, response)),
-                status => return Err(Trouble::Status { host: host(), file: address.path.to_owned(), status }),
+                status => {
+                    let code = text(response.headers(), "x-error-code").unwrap_or_default().to_owned();
+                    return Err(Trouble::Status { host: host(), file: address.path.to_owned(), status, code });
+                }
             }
         }
         let problem = format!("the server redirects more than {REDIRECTS} times");
