@@ -6,13 +6,13 @@ use std::str::FromStr;
 use serde_json::json;
 
 use super::photo;
-use crate::clip::{Embedding, Model, TileEncoder};
+use crate::clip::{Embedding, Library, Model, TileEncoder};
 use crate::frame::{Frame, PixelRect};
 
 /// Arguments of `lookout embed`.
 #[derive(clap::Args)]
 pub struct EmbedArgs {
-    /// A model folder; without one, the embedded demo model
+    /// The name of an installed model, or a model's folder; without one, the embedded demo model
     #[arg(long)]
     model: Option<PathBuf>,
     /// A photo (repeatable)
@@ -67,7 +67,7 @@ pub(super) fn run(args: EmbedArgs) -> anyhow::Result<()> {
         args.images.len()
     );
     let model = match &args.model {
-        Some(folder) => Model::open(folder)?,
+        Some(model) => Library::here().open(model)?,
         None => Model::embedded()?,
     };
     let mut phrases = Vec::new();

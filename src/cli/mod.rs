@@ -6,6 +6,7 @@ mod detect;
 mod embed;
 mod eval;
 mod eval_report;
+mod models;
 mod offline;
 mod photo;
 mod report;
@@ -27,6 +28,8 @@ pub enum Command {
     Embed(embed::EmbedArgs),
     /// Judge a model and prompts on pictures or a video whose truth is known
     Eval(eval::EvalArgs),
+    /// Published models: list, fetch, import, inspect, remove
+    Models(models::ModelsArgs),
     /// Print the resolved settings, or every fault in them
     Check(check::CheckArgs),
     /// Follow what a lookout publishes, as readable lines
@@ -45,6 +48,7 @@ impl Command {
             Self::Detect(args) => detect::run(args).map(|()| ExitCode::SUCCESS),
             Self::Embed(args) => embed::run(args).map(|()| ExitCode::SUCCESS),
             Self::Eval(args) => eval::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Models(args) => models::run(args),
             Self::Check(args) => check::run(args).map(|()| ExitCode::SUCCESS),
             Self::Watch(args) => watch::run(args).map(|()| ExitCode::SUCCESS),
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::app;
-use crate::clip::{ImageEncoder, Model};
+use crate::clip::{ImageEncoder, Library, Model};
 use crate::config;
 use crate::config::camera::default_negatives;
 use crate::config::settings::{CameraSettings, EventSettings, GridSettings, Name, PromptSettings, Rotation, Source};
@@ -17,7 +17,7 @@ pub(super) struct LookArgs {
     /// Probability from which a prompt counts, 0.01 to 0.99
     #[arg(long, default_value_t = PromptSettings::DEFAULT_THRESHOLD)]
     pub(super) threshold: f32,
-    /// A model folder; without one, the embedded demo model
+    /// The name of an installed model, or a model's folder; without one, the embedded demo model
     #[arg(long)]
     model: Option<PathBuf>,
     /// Analysed frames per second of a video
@@ -74,7 +74,7 @@ impl LookArgs {
     /// # Errors
     /// What is wrong with the model, or with a phrase for it.
     pub(super) fn load(&self, camera: &CameraSettings) -> anyhow::Result<(ImageEncoder, PromptBank)> {
-        let model = self.model.as_deref().map_or_else(Model::embedded, Model::open)?;
+        let model = self.model.as_deref().map_or_else(Model::embedded, |model| Library::here().open(model))?;
         let cameras = std::slice::from_ref(camera);
         let notice = model.manifest().notice.clone();
         notice.into_iter().chain(app::unknown_words(&model, cameras)).for_each(|warning| eprintln!("{warning}"));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::clip::Catalogue;
 use crate::{app, config, heaps, telemetry};
 
 /// Arguments of `lookout run`.
@@ -21,6 +22,9 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     heaps::keep_few();
     let settings = config::load(Some(&args.config))?;
     telemetry::start(settings.log, "info");
+    if settings.model.path.is_none() {
+        offer();
+    }
     let limit = args.seconds.map(Duration::try_from_secs_f64).transpose()?;
     let summary = app::run(settings, limit, |page| {
         if let Some(page) = page {
@@ -29,4 +33,18 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     })?;
     tracing::info!("{summary}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says how to get a real model. Nothing is fetched that nobody has asked for.
+fn offer() {
+    let catalogue = Catalogue::here(None);
+    let Some(entry) = catalogue.as_ref().ok().and_then(|catalogue| catalogue.find(&catalogue.default)) else { return };
+    let name = &entry.name;
+    tracing::warn!(
+        "no model is named in the configuration, so the embedded demo model is used. `lookout models list` shows published \
+         ones; `lookout models pull {name}` fetches {} ({:.0} MB, {}), and name = {name:?} under [model] uses it",
+        entry.title,
+        entry.size().0 as f64 / 1e6,
+        entry.licence
+    );
 }

@@ -2,12 +2,12 @@
 
 use std::path::{Component, Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
 
 /// A model folder's description.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Short name.
@@ -34,7 +34,7 @@ pub struct Manifest {
 }
 
 /// The files of a model; `image` and `text` may be the same.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Files {
     /// ONNX with the image tower.
@@ -43,10 +43,31 @@ pub struct Files {
     pub text: ModelFile,
     /// `tokenizer.json`.
     pub tokenizer: ModelFile,
+    /// Weights that an exporter has put beside the ONNX files, which name them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<ModelFile>,
+}
+
+impl Files {
+    /// Each file, to be changed; one that is both towers' comes twice.
+    pub fn each(&mut self) -> impl Iterator<Item = &mut ModelFile> {
+        [&mut self.image, &mut self.text, &mut self.tokenizer].into_iter().chain(&mut self.weights)
+    }
+
+    /// Each file once, the weights after the others.
+    pub fn all(&self) -> Vec<&ModelFile> {
+        let mut all: Vec<&ModelFile> = Vec::new();
+        for file in [&self.image, &self.text, &self.tokenizer].into_iter().chain(&self.weights) {
+            if all.iter().all(|known| known.path != file.path) {
+                all.push(file);
+            }
+        }
+        all
+    }
 }
 
 /// One file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {
     /// Within the folder.
@@ -56,7 +77,7 @@ pub struct ModelFile {
 }
 
 /// How the image tower is fed and read.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageTower {
     /// Side of the square input in pixels.
@@ -80,7 +101,7 @@ pub struct ImageTower {
 }
 
 /// How the text tower is fed and read.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextTower {
     /// Most tokens of a phrase, start and end included.
@@ -93,12 +114,18 @@ pub struct TextTower {
     pub output: String,
     /// What phrases are filled up with.
     pub pad_token: String,
+    /// True for a graph that only reads phrases filled up to the context length, or that gives others other embeddings.
+    #[serde(default)]
+    pub fixed: bool,
+    /// Type of the graph's token ids.
+    #[serde(default)]
+    pub integers: Integers,
     /// The words that the model was trained with, in lower case, where that is a list short enough to be given.
     pub words: Option<Vec<String>>,
 }
 
 /// The space that both towers share.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Space {
     /// Dimensions.
@@ -108,7 +135,7 @@ pub struct Space {
 }
 
 /// Antialiased resizing, as Pillow does it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interpolation {
     /// Triangle filter.
@@ -119,8 +146,30 @@ pub enum Interpolation {
     Lanczos3,
 }
 
+impl Interpolation {
+    /// As manifests have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bilinear => "bilinear",
+            Self::Bicubic => "bicubic",
+            Self::Lanczos3 => "lanczos3",
+        }
+    }
+}
+
+/// The integers that a graph reads token ids as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Integers {
+    /// 64 bits, as Hugging Face exports have them.
+    #[default]
+    Int64,
+    /// 32 bits.
+    Int32,
+}
+
 /// The arithmetic that a tower runs in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floating point.
@@ -140,6 +189,16 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The text of a `manifest.toml` that says this.
+    ///
+    /// # Errors
+    /// What cannot be, with its key, as [`Self::parse`] would find it; `file` names the manifest.
+    pub fn written(&self, file: &str) -> Result<String, ModelError> {
+        let fault = |problem: String| ModelError::Manifest { file: file.to_owned(), problem };
+        self.check().map_err(fault)?;
+        toml::to_string(self).map_err(|e| fault(e.to_string()))
+    }
+
     /// The words of a phrase that the model was not trained with; it gives them some meaning all the same. None where the
     /// manifest does not list its words.
     pub fn unknown_words(&self, phrase: &str) -> Vec<String> {
@@ -150,9 +209,9 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), String> {
-        for (key, file) in
-            [("image", &self.files.image), ("text", &self.files.text), ("tokenizer", &self.files.tokenizer)]
-        {
+        let weights = self.files.weights.iter().map(|file| ("weights", file));
+        let named = [("image", &self.files.image), ("text", &self.files.text), ("tokenizer", &self.files.tokenizer)];
+        for (key, file) in named.into_iter().chain(weights) {
             let plain = Path::new(&file.path).components().all(|part| matches!(part, Component::Normal(_)));
             if file.path.is_empty() || !plain {
                 return Err(format!("files.{key}.path is {:?}, should be a path within the folder", file.path));

@@ -41,6 +41,16 @@ impl Graph {
         Ok(Self { proto, file: file.to_owned() })
     }
 
+    /// The file's name.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The file's content.
+    pub(super) fn proto(&self) -> &ModelProto {
+        &self.proto
+    }
+
     fn initializers(&self) -> impl Iterator<Item = &TensorProto> {
         self.proto.graph.iter().flat_map(|graph| &graph.initializer)
     }
@@ -81,7 +91,7 @@ impl Graph {
     }
 
     /// The value of a scalar that does not depend on the graph's inputs.
-    fn constant(&self, name: &str) -> Option<f32> {
+    pub(super) fn constant(&self, name: &str) -> Option<f32> {
         if let Some(weight) = self.initializers().find(|tensor| tensor.name == name) {
             return scalar(weight);
         }

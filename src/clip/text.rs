@@ -7,7 +7,7 @@ use tract_onnx::prelude::*;
 
 use super::embedding::Embedding;
 use super::error::ModelError;
-use super::manifest::{Manifest, TextTower};
+use super::manifest::{Integers, Manifest, TextTower};
 use super::onnx::{Graph, Plan};
 use super::tokenizer::Tokenizer;
 
@@ -39,7 +39,7 @@ impl TextEncoder {
             plans: Mutex::default(),
         };
         // A broken tower is found out now, not at the first prompt.
-        encoder.plan(LENGTHS[0].min(encoder.tower.context_length))?;
+        encoder.plan(encoder.length(1))?;
         Ok(encoder)
     }
 
@@ -72,16 +72,12 @@ impl TextEncoder {
     /// # Errors
     /// What the tower says.
     pub fn encode_ids(&self, ids: &[u32]) -> Result<Embedding, ModelError> {
-        let context = self.tower.context_length;
-        let length =
-            LENGTHS.iter().copied().find(|length| ids.len() <= *length && *length < context).unwrap_or(context);
+        let length = self.length(ids.len());
         let plan = self.plan(length)?;
         let at = |index: usize| i64::from(ids.get(index).copied().unwrap_or(self.tokenizer.pad()));
-        let input = tract_ndarray::Array2::from_shape_fn((1, length), |(_, index)| at(index));
-        let mut inputs = tvec!(Tensor::from(input).into_tvalue());
+        let mut inputs = tvec!(self.integers(length, at)?);
         if self.tower.attention_mask.is_some() {
-            let mask = tract_ndarray::Array2::from_shape_fn((1, length), |(_, index)| i64::from(index < ids.len()));
-            inputs.push(Tensor::from(mask).into_tvalue());
+            inputs.push(self.integers(length, |index| i64::from(index < ids.len()))?);
         }
         let run = |e: TractError| ModelError::Run(format!("{e:#}"));
         let output = plan.run(inputs).map_err(run)?;
@@ -90,12 +86,33 @@ impl TextEncoder {
             .ok_or_else(|| ModelError::Run("a phrase has no finite embedding".to_owned()))
     }
 
+    /// The length that a phrase of so many ids is filled up to.
+    fn length(&self, ids: usize) -> usize {
+        let context = self.tower.context_length;
+        let shorter = LENGTHS.iter().copied().filter(|length| !self.tower.fixed && *length < context);
+        shorter.into_iter().find(|length| ids <= *length).unwrap_or(context)
+    }
+
+    /// A row of integers of the type that the graph reads.
+    fn integers(&self, length: usize, at: impl Fn(usize) -> i64) -> Result<TValue, ModelError> {
+        let row = Tensor::from(tract_ndarray::Array2::from_shape_fn((1, length), |(_, index)| at(index)));
+        let row = row.cast_to_dt(self.datum_type()).map_err(|e| ModelError::Run(format!("{e:#}")))?;
+        Ok(row.into_owned().into_tvalue())
+    }
+
+    fn datum_type(&self) -> DatumType {
+        match self.tower.integers {
+            Integers::Int64 => i64::datum_type(),
+            Integers::Int32 => i32::datum_type(),
+        }
+    }
+
     fn plan(&self, length: usize) -> Result<Plan, ModelError> {
         let mut plans = self.plans.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(plan) = plans.get(&length) {
             return Ok(plan.clone());
         }
-        let fact = InferenceFact::dt_shape(i64::datum_type(), [1, length]);
+        let fact = InferenceFact::dt_shape(self.datum_type(), [1, length]);
         let mut inputs = vec![(self.tower.input.as_str(), fact.clone())];
         inputs.extend(self.tower.attention_mask.as_deref().map(|mask| (mask, fact)));
         let (plan, shapes) = self.graph.tower(&inputs, &[&self.tower.output])?;

@@ -12,6 +12,7 @@ use super::settings::{
     StoreSettings, TlsSettings,
 };
 use super::table::{Fault, Faults, Table};
+use crate::clip::Library;
 
 /// Why a configuration could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -96,10 +97,7 @@ fn settings(mut top: Table<'_>, faults: &Faults, folder: &Path) -> Settings {
     };
     let model = match top.table("model") {
         Some(mut table) => {
-            let path = path(&mut table, "path", folder);
-            if let Some(missing) = path.as_deref().filter(|path| !path.is_dir()) {
-                table.fault("path", format!("is {}, which is no folder", missing.display()));
-            }
+            let path = model(&mut table, folder);
             let threads = table.whole("threads", default_threads() as u64, 1, 256) as usize;
             table.finish();
             ModelSettings { path, threads }
@@ -138,6 +136,26 @@ fn settings(mut top: Table<'_>, faults: &Faults, folder: &Path) -> Settings {
     }
     top.finish();
     Settings { device: device.unwrap_or_else(default_device), log, model, mqtt, web, store, cameras }
+}
+
+/// The folder of the model that a path or a name means.
+fn model(table: &mut Table<'_>, folder: &Path) -> Option<PathBuf> {
+    let (path, name) = (path(table, "path", folder), table.text("name"));
+    if path.is_some() && name.is_some() {
+        table.fault("name", "names an installed model, and path another; set one of the two");
+    }
+    if let Some(missing) = path.as_deref().filter(|path| !path.is_dir()) {
+        table.fault("path", format!("is {}, which is no folder", missing.display()));
+    }
+    let named = name.and_then(|name| {
+        let library = Library::here();
+        let found = library.find(&name);
+        if found.is_none() {
+            table.fault("name", format!("is {name:?}, which {}", library.missing(&name)));
+        }
+        found
+    });
+    path.or(named)
 }
 
 fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {

@@ -96,7 +96,7 @@ impl fmt::Debug for Secret {
 /// Which model, and how much of the machine it may use.
 #[derive(Clone, Debug)]
 pub struct ModelSettings {
-    /// A model folder with a `manifest.toml`; `None` is the embedded demo model.
+    /// A model folder, whether it was named by path or, installed, by name; `None` is the embedded demo model.
     pub path: Option<PathBuf>,
     /// Threads that encode tiles, at least 1.
     pub threads: usize,

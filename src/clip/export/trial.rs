@@ -1,0 +1,65 @@
+//! A trial: what only running the towers shows.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use tract_onnx::prelude::*;
+
+use super::files::read;
+use crate::clip::error::ModelError;
+use crate::clip::image::{ImageEncoder, TileEncoder};
+use crate::clip::manifest::Manifest;
+use crate::clip::onnx::Graph;
+use crate::clip::text::TextEncoder;
+use crate::clip::tokenizer::Tokenizer;
+use crate::frame::{Frame, PixelRect};
+
+/// Embeddings of the same phrase, filled up to different lengths, that are as alike as this are the same.
+const SAME: f32 = 0.9999;
+const PHRASE: &str = "a photo of a dog";
+
+/// The width of an image tower's embeddings, where nothing declares it.
+pub(super) fn image_width(graph: &Graph, input: &str, output: &str, size: u32) -> Result<usize, ModelError> {
+    let side = size as usize;
+    let fact = InferenceFact::dt_shape(f32::datum_type(), [1, 3, side, side]);
+    let (_, shapes) = graph.tower(&[(input, fact)], &[output])?;
+    graph.embeddings(output, &shapes[0])
+}
+
+/// Runs both towers of a model whose files lie in `folder` as the manifest says, and settles there whether phrases have to
+/// be filled up to the context length. Returns what is worth saying.
+///
+/// # Errors
+/// Why one of them does not run.
+pub fn settle(folder: &Path, manifest: &mut Manifest) -> Result<Vec<String>, ModelError> {
+    let mut notes = Vec::new();
+    let path = |file: &str| folder.join(file);
+    {
+        let file = path(&manifest.files.image.path);
+        let encoder = ImageEncoder::new(manifest, &read(&file)?, &file.display().to_string(), 1, false)?;
+        let side = manifest.image.size;
+        let gradient: Vec<u8> = (0..side * side * 3).map(|index| (index % 251) as u8).collect();
+        let frame = Frame::new(side, side, gradient, 0, Timestamp::UNIX_EPOCH);
+        let frame = frame.ok_or_else(|| ModelError::Run(format!("{side} pixels make no picture")))?;
+        encoder.encode(&frame, &[PixelRect { x: 0, y: 0, width: side, height: side }])?;
+    }
+    let file = path(&manifest.files.text.path);
+    let bytes = read(&file)?;
+    let embedding = |manifest: &Manifest| {
+        let tokenizer = path(&manifest.files.tokenizer.path);
+        let tokenizer = Tokenizer::new(&read(&tokenizer)?, &tokenizer.display().to_string(), &manifest.text)?;
+        TextEncoder::new(manifest, &bytes, &file.display().to_string(), tokenizer)?.encode(PHRASE)
+    };
+    let declared = manifest.text.fixed;
+    manifest.text.fixed = true;
+    let whole = embedding(manifest)?;
+    if !declared {
+        manifest.text.fixed = false;
+        let short = embedding(manifest);
+        manifest.text.fixed = !short.is_ok_and(|short| short.cosine(&whole) >= SAME);
+    }
+    if manifest.text.fixed {
+        notes.push(format!("phrases are always filled up to {} tokens", manifest.text.context_length));
+    }
+    Ok(notes)
+}
