@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::capture::{self, CameraStatus};
-use crate::clip::{ImageEncoder, Model, ModelError, TileEncoder};
+use crate::clip::{ImageEncoder, Model, ModelError, Precision, Running, TileEncoder};
 use crate::config::settings::{CameraSettings, Settings};
 use crate::mqtt::{self, MqttPublisher, Publisher};
 use crate::prompts::PromptBank;
@@ -45,7 +45,8 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
         tracing::warn!("{warning}");
     }
     let banks = banks(&model, &settings.cameras)?;
-    let encoder: Arc<dyn TileEncoder> = Arc::new(encoder(&model, &settings.cameras, settings.model.threads)?);
+    let encoder: Arc<dyn TileEncoder> =
+        Arc::new(encoder(&model, &settings.cameras, settings.model.threads, settings.model.precision)?);
     let publisher = publisher(&settings, &shutdown, &runtime)?;
     let views = Views::default();
     let page = serve_page(&settings, &views, &shutdown, &runtime)?;
@@ -122,13 +123,21 @@ pub fn open_model(settings: &Settings) -> anyhow::Result<Model> {
 ///
 /// # Errors
 /// What is wrong with the model, or that it gives none.
-pub fn encoder(model: &Model, cameras: &[CameraSettings], threads: usize) -> Result<ImageEncoder, ModelError> {
-    let patches = model.manifest().image.patches.is_some();
-    if cameras.iter().any(|camera| camera.grid.is_dense(patches)) {
-        model.dense_encoder(threads)
-    } else {
-        model.image_encoder(threads)
+pub fn encoder(
+    model: &Model,
+    cameras: &[CameraSettings],
+    threads: usize,
+    precision: Option<Precision>,
+) -> Result<ImageEncoder, ModelError> {
+    let tower = &model.manifest().image;
+    let dense = cameras.iter().any(|camera| camera.grid.is_dense(tower.patches.is_some()));
+    let precision = precision.unwrap_or(tower.precision);
+    let encoder = model.encoder(&Running { threads, dense, precision, pictures: Vec::new() })?;
+    if let Some(found) = encoder.calibration() {
+        let (layers, floats) = (found.layers.len(), found.floats());
+        tracing::info!(layers, floats, cosine = found.mean, "the encoder runs in 8 bits");
     }
+    Ok(encoder)
 }
 
 /// One warning for each phrase with words that the model was not trained with.

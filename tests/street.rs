@@ -45,7 +45,7 @@ fn street<'a>(phrases: impl Iterator<Item = &'a str>, dense: bool) -> (Watch, Im
     let camera = lookout::config::parse(&text, "test", Path::new(""), false).expect("valid").cameras.remove(0);
     let model = Model::embedded().expect("opens");
     let cameras = std::slice::from_ref(&camera);
-    let encoder = lookout::app::encoder(&model, cameras, 2).expect("loads");
+    let encoder = lookout::app::encoder(&model, cameras, 2, None).expect("loads");
     let bank = lookout::app::banks(&model, cameras).expect("embeds").remove(0);
     let shape = Shape { size: Some(camera.size), fps: camera.fps, rotation: Rotation::None };
     (Watch::new(camera, bank), encoder, shape)

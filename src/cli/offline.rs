@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::app;
-use crate::clip::{ImageEncoder, Library, Model};
+use crate::clip::{ImageEncoder, Library, Model, Precision};
 use crate::config;
 use crate::config::camera::default_negatives;
 use crate::config::settings::{CameraSettings, EventSettings, GridSettings, Name, PromptSettings, Rotation, Source};
@@ -20,6 +20,9 @@ pub(super) struct LookArgs {
     /// The name of an installed model, or a model's folder; without one, the embedded demo model
     #[arg(long)]
     model: Option<PathBuf>,
+    /// Arithmetic of the encoder; without it, what the model says
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
     /// Analysed frames per second of a video
     #[arg(long, default_value_t = 5.0)]
     pub(super) fps: f64,
@@ -79,6 +82,7 @@ impl LookArgs {
         let notice = model.manifest().notice.clone();
         notice.into_iter().chain(app::unknown_words(&model, cameras)).for_each(|warning| eprintln!("{warning}"));
         let bank = app::banks(&model, cameras)?.remove(0);
-        Ok((app::encoder(&model, cameras, config::file::default_threads())?, bank))
+        let threads = config::file::default_threads();
+        Ok((app::encoder(&model, cameras, threads, self.precision)?, bank))
     }
 }

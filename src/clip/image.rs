@@ -1,15 +1,19 @@
 //! The image encoder: tiles of a frame become embeddings, on several threads.
 
-use std::thread;
-
 use fast_image_resize::Resizer;
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::DimLike;
 
+use super::calibration::{Calibration, Coded};
 use super::embedding::Embedding;
 use super::error::ModelError;
 use super::manifest::{ImageTower, Manifest, Precision};
-use super::onnx::{Graph, Plan};
+use super::onnx::{Graph, Input, Plan};
+use super::ops::{Floats, Linear};
+use super::pictures;
+use super::prepared::Place;
 use super::preprocess::prepare;
+use super::workers::Workers;
 use crate::frame::{Frame, PixelRect};
 
 /// What scores need: the embeddings of a frame's tiles. One is shared by all cameras.
@@ -33,50 +37,96 @@ pub trait TileEncoder: Send + Sync {
     fn width(&self) -> usize;
 }
 
-/// The image tower in 32-bit arithmetic.
+/// How an image tower is to run.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Threads, at least 1.
+    pub threads: usize,
+    /// Whether it gives the embeddings of patches too.
+    pub dense: bool,
+    /// In what arithmetic.
+    pub precision: Precision,
+    /// Pictures to calibrate on, instead of drawn ones; what was found before is then found anew.
+    pub pictures: Vec<Frame>,
+}
+
+impl Running {
+    /// Whole tiles in 32 bits.
+    pub fn floats(threads: usize) -> Self {
+        Self { threads, dense: false, precision: Precision::F32, pictures: Vec::new() }
+    }
+}
+
+/// The image tower.
 pub struct ImageEncoder {
     plan: Plan,
     tower: ImageTower,
     width: usize,
     patch_rows: Option<usize>,
-    threads: usize,
+    workers: Workers,
+    /// Most tiles in one run.
+    most: usize,
+    calibration: Option<Calibration>,
 }
 
 impl ImageEncoder {
-    /// The tower of an ONNX file. With `dense`, it gives the embeddings of patches too.
-    pub(super) fn new(
-        manifest: &Manifest,
-        onnx: &[u8],
-        file: &str,
-        threads: usize,
-        dense: bool,
-    ) -> Result<Self, ModelError> {
+    /// The tower of an ONNX file, calibrated, if that is needed, as it was found before or now.
+    pub(super) fn new(manifest: &Manifest, onnx: &[u8], file: &str, running: &Running) -> Result<Self, ModelError> {
         let tower = manifest.image.clone();
-        let Precision::F32 = tower.precision;
-        let patches = match (&tower.patches, dense) {
+        let patches = match (&tower.patches, running.dense) {
             (Some(output), true) => Some(output.as_str()),
             (None, true) => return Err(ModelError::NoPatches { model: manifest.name.clone() }),
             (_, false) => None,
         };
         let side = tower.size as usize;
-        let fact = InferenceFact::dt_shape(f32::datum_type(), [1, 3, side, side]);
         let graph = Graph::read(onnx, file)?;
         let outputs: Vec<&str> = std::iter::once(tower.output.as_str()).chain(patches).collect();
-        let (plan, shapes) = graph.tower(&[(&tower.input, fact)], &outputs)?;
-        let width = graph.embeddings(&tower.output, &shapes[0])?;
+        let cut = |batch: Option<usize>| {
+            let shape = vec![batch, Some(3), Some(side), Some(side)];
+            graph.cut(&[Input { name: &tower.input, of: f32::datum_type(), shape }], &outputs)
+        };
+        // Some exports hold the size of their batch.
+        let (cut, any_batch) = match cut(None) {
+            Ok(tower) => (tower, true),
+            Err(_) => (cut(Some(1))?, false),
+        };
+        let width = graph.embeddings(&tower.output, &cut.shapes[0])?;
         let expected = manifest.embedding.width;
         let wrong = |found: usize| ModelError::Width { file: file.to_owned(), found, expected };
         if width != expected {
             return Err(wrong(width));
         }
         let patch_rows = match patches {
-            Some(output) => match graph.patches(output, &shapes[1])? {
+            Some(output) => match graph.patches(output, &cut.shapes[1])? {
                 (rows, width) if width == expected => Some(rows),
                 (_, width) => return Err(wrong(width)),
             },
             None => None,
         };
-        Ok(Self { plan, tower, width, patch_rows, threads: threads.max(1) })
+        let workers = Workers::new(running.threads)?;
+        let (plan, calibration) = match running.precision {
+            Precision::F32 => (graph.runnable(cut.model, &mut Floats)?, None),
+            Precision::Int8 => {
+                let pictures = || match &running.pictures[..] {
+                    [] => pictures::drawn(&tower),
+                    frames => pictures::of_frames(frames, &tower),
+                };
+                let find = || {
+                    tracing::info!(model = %manifest.name, "calibrating the encoder for this machine, once");
+                    workers.together(|| Calibration::find(&graph, &cut.model, side, &pictures()))
+                };
+                let place = Place::new(file, onnx, &outputs);
+                let found = place.calibration(!running.pictures.is_empty(), find)?;
+                (graph.runnable(cut.model, &mut Coded(&found))?, Some(found))
+            }
+        };
+        let most = if any_batch { most_tiles(&plan) } else { 1 };
+        Ok(Self { plan, tower, width, patch_rows, workers, most, calibration })
+    }
+
+    /// What was chosen for 8 bits; `None` in 32.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
     }
 
     /// The embeddings of that output for some tiles, one list a tile.
@@ -88,37 +138,45 @@ impl ImageEncoder {
     ) -> Result<Vec<Vec<Embedding>>, ModelError> {
         let side = self.tower.size as usize;
         let mut resizer = Resizer::new();
-        let mut encode = |tile: &PixelRect| {
-            let mut input = vec![0.0; 3 * side * side];
-            prepare(&mut resizer, frame, tile, &self.tower, &mut input)?;
-            let run = |e: TractError| ModelError::Run(format!("{tile:?}: {e:#}"));
-            let input = Tensor::from_shape(&[1, 3, side, side], &input).map_err(run)?;
-            let outputs = self.plan.run(tvec!(input.into_tvalue())).map_err(run)?;
-            let values = outputs[output].to_plain_array_view::<f32>().map_err(run)?;
-            let values: Vec<f32> = values.iter().copied().collect();
+        let mut input = Tensor::zero::<f32>(&[tiles.len(), 3, side, side]).map_err(|e| failed(tiles, &e))?;
+        let mut view = input.try_as_plain_ram_mut().map_err(|e| failed(tiles, &e))?;
+        let values = view.as_slice_mut::<f32>().map_err(|e| failed(tiles, &e))?;
+        for (tile, values) in tiles.iter().zip(values.chunks_exact_mut(3 * side * side)) {
+            prepare(&mut resizer, frame, tile, &self.tower, values)?;
+        }
+        let outputs = self.plan.run(tvec!(input.into_tvalue())).map_err(|e| failed(tiles, &e))?;
+        let values = outputs[output].try_as_plain_ram().map_err(|e| failed(tiles, &e))?;
+        let values = values.as_slice::<f32>().map_err(|e| failed(tiles, &e))?;
+        let one = |(values, tile): (&[f32], &PixelRect)| {
             let embedding = |values: &[f32]| {
                 Embedding::new(values).ok_or_else(|| ModelError::Run(format!("{tile:?} has no finite embedding")))
             };
             values.chunks_exact(self.width).map(embedding).collect()
         };
-        tiles.iter().map(&mut encode).collect()
+        values.chunks_exact(values.len() / tiles.len()).zip(tiles).map(one).collect()
     }
 
-    /// As [`Self::encode_some`], on all threads, the caller's among them.
     fn encode_all(&self, frame: &Frame, tiles: &[PixelRect], output: usize) -> Result<Vec<Vec<Embedding>>, ModelError> {
-        let share = tiles.len().div_ceil(self.threads).max(1);
-        thread::scope(|scope| {
-            let (own, rest) = tiles.split_at(share.min(tiles.len()));
-            let spawn = |tiles| scope.spawn(move || self.encode_some(frame, tiles, output));
-            let workers: Vec<_> = rest.chunks(share).map(spawn).collect();
-            let mut all = self.encode_some(frame, own, output)?;
-            for worker in workers {
-                let some = worker.join().map_err(|_| ModelError::Run("an encoder thread panicked".to_owned()))?;
-                all.extend(some?);
-            }
-            Ok(all)
-        })
+        self.workers.share(tiles, self.most, |tiles| self.encode_some(frame, tiles, output))
     }
+}
+
+fn failed(tiles: &[PixelRect], error: &TractError) -> ModelError {
+    ModelError::Run(format!("{tiles:?}: {error:#}"))
+}
+
+/// How many tiles go through a tower at once: with few tokens each, several, so that weights are read less often; no more
+/// rows than stay in a cache.
+fn most_tiles(plan: &Plan) -> usize {
+    const ROWS: usize = 400;
+    const MOST: usize = 8;
+    let rows = |node: &TypedNode| {
+        let shape = &node.outputs[0].fact.shape;
+        let inner = shape.iter().skip(1).take(shape.rank().saturating_sub(2));
+        node.op_is::<Linear>().then(|| inner.filter_map(|size| size.to_usize().ok()).product::<usize>())
+    };
+    let tokens = plan.model().nodes.iter().filter_map(rows).max().unwrap_or(ROWS);
+    (ROWS / tokens.max(1)).clamp(1, MOST)
 }
 
 impl TileEncoder for ImageEncoder {

@@ -169,12 +169,24 @@ pub enum Integers {
 }
 
 /// The arithmetic that a tower runs in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32-bit floating point.
+    /// 8 bits, as far as that keeps what the tower means.
     #[default]
+    Int8,
+    /// 32-bit floating point.
     F32,
+}
+
+impl Precision {
+    /// As it is written in manifests and settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::F32 => "f32",
+        }
+    }
 }
 
 impl Manifest {

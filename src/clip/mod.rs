@@ -1,5 +1,6 @@
 //! CLIP: a model folder becomes an image encoder and a text encoder into one space (Radford et al., 2021).
 
+pub mod calibration;
 pub mod catalog;
 pub mod embedded;
 pub mod embedding;
@@ -10,16 +11,21 @@ pub mod image;
 pub mod library;
 pub mod manifest;
 mod onnx;
+mod ops;
 pub mod package;
+mod pictures;
+mod prepared;
 pub mod preprocess;
 pub mod text;
 pub mod tokenizer;
+mod workers;
 
 pub use catalog::Catalogue;
 pub use embedding::Embedding;
 pub use error::ModelError;
-pub use image::{ImageEncoder, TileEncoder};
+pub use image::{ImageEncoder, Running, TileEncoder};
 pub use library::Library;
 pub use manifest::Manifest;
+pub use manifest::Precision;
 pub use package::Model;
 pub use text::TextEncoder;

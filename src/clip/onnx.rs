@@ -10,6 +10,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{DimLike, bail};
 
 use super::error::ModelError;
+use super::ops::{Coder, Floats, fuse};
 
 /// A tower ready to run.
 pub(super) type Plan = Arc<TypedRunnableModel>;
@@ -20,6 +21,24 @@ fn scalar(tensor: &TensorProto) -> Option<f32> {
     }
     let raw = <[u8; 4]>::try_from(tensor.raw_data.as_slice()).ok().map(f32::from_le_bytes);
     raw.or_else(|| tensor.float_data.first().copied())
+}
+
+/// An input of a tower.
+pub(super) struct Input<'a> {
+    /// Its name in the file.
+    pub(super) name: &'a str,
+    /// What it holds.
+    pub(super) of: DatumType,
+    /// Its shape; `None` is the size of the batch, which is known only when the tower runs.
+    pub(super) shape: Vec<Option<usize>>,
+}
+
+/// A tower as it is in the file.
+pub(super) struct Tower {
+    /// Simplified, nothing of ours in it.
+    pub(super) model: TypedModel,
+    /// Of the outputs, batch left out.
+    pub(super) shapes: Vec<Vec<usize>>,
 }
 
 /// A parsed ONNX file.
@@ -110,15 +129,23 @@ impl Graph {
         Some(table.dims[0] as usize)
     }
 
-    /// Cuts out what leads from `inputs` (name and fact) to `outputs`, optimised for those facts. Returns it with the
-    /// outputs' shapes.
-    pub(super) fn tower(
-        &self,
-        inputs: &[(&str, InferenceFact)],
-        outputs: &[&str],
-    ) -> Result<(Plan, Vec<Vec<usize>>), ModelError> {
+    /// What [`Graph::cut`] gives for one entry a batch, in 32 bits and ready to run, with the outputs' shapes.
+    pub(super) fn tower(&self, inputs: &[Input], outputs: &[&str]) -> Result<(Plan, Vec<Vec<usize>>), ModelError> {
+        let tower = self.cut(inputs, outputs)?;
+        Ok((self.runnable(tower.model, &mut Floats)?, tower.shapes))
+    }
+
+    /// The tower's large operations in place of its small ones, in the arithmetic that `coder` says, ready to run.
+    pub(super) fn runnable(&self, mut model: TypedModel, coder: &mut dyn Coder) -> Result<Plan, ModelError> {
+        fuse(&mut model, coder)
+            .and_then(|()| model.into_optimized()?.into_runnable())
+            .map_err(|e| ModelError::Graph { file: self.file.clone(), problem: format!("{e:#}") })
+    }
+
+    /// Cuts out what leads from `inputs` to `outputs`, for inputs of those shapes.
+    pub(super) fn cut(&self, inputs: &[Input], outputs: &[&str]) -> Result<Tower, ModelError> {
         let fault = |problem: String| ModelError::Graph { file: self.file.clone(), problem };
-        for (name, _) in inputs {
+        for Input { name, .. } in inputs {
             if !self.inputs().iter().any(|input| input == name) {
                 return Err(fault(format!("it has no input {name:?}; its inputs: {}", self.inputs().join(", "))));
             }
@@ -128,7 +155,7 @@ impl Graph {
                 return Err(fault(format!("it has no output {output:?}; its outputs: {}", self.outputs().join(", "))));
             }
         }
-        self.cut(inputs, outputs).map_err(|e| fault(format!("{e:#}")))
+        self.typed(inputs, outputs).map_err(|e| fault(format!("{e:#}")))
     }
 
     /// The width of an output that has one embedding a picture or phrase: `[batch, width]`.
@@ -153,7 +180,7 @@ impl Graph {
         ModelError::Graph { file: self.file.clone(), problem }
     }
 
-    fn cut(&self, inputs: &[(&str, InferenceFact)], outputs: &[&str]) -> TractResult<(Plan, Vec<Vec<usize>>)> {
+    fn typed(&self, inputs: &[Input], outputs: &[&str]) -> TractResult<Tower> {
         // Exports carry symbolic shapes that clash with fixed inputs, and no shape of theirs is needed.
         let reader = onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
         // Recent exporters keep the weights in a file beside the graph.
@@ -165,19 +192,21 @@ impl Graph {
         model.select_outputs_by_name(outputs)?;
         let outlets: Vec<OutletId> = inputs
             .iter()
-            .map(|(name, _)| model.node_id_by_name(name).map(OutletId::from))
+            .map(|input| model.node_id_by_name(input.name).map(OutletId::from))
             .collect::<TractResult<_>>()?;
         model.set_input_outlets(&outlets)?;
         // Facts are set on what is left: the other tower's inputs are gone after this.
         let mut model = model.into_compact()?;
-        for (index, (_, fact)) in inputs.iter().enumerate() {
-            model.set_input_fact(index, fact.clone())?;
+        let any = model.symbols.sym("N").to_dim();
+        for (index, input) in inputs.iter().enumerate() {
+            let shape = input.shape.iter().map(|size| size.map_or_else(|| any.clone(), |size| size.to_dim()));
+            model.set_input_fact(index, InferenceFact::dt_shape(input.of, shape.collect::<TVec<TDim>>()))?;
         }
-        let model = model.into_optimized()?;
+        let model = model.into_typed()?.into_decluttered()?;
         let shape = |index: usize| -> TractResult<Vec<usize>> {
             model.output_fact(index)?.shape.iter().skip(1).map(|dimension| Ok(dimension.to_usize()?)).collect()
         };
         let shapes = (0..outputs.len()).map(shape).collect::<TractResult<_>>()?;
-        Ok((model.into_runnable()?, shapes))
+        Ok(Tower { model, shapes })
     }
 }

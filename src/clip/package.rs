@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::error::ModelError;
-use super::image::ImageEncoder;
+use super::image::{ImageEncoder, Running};
 use super::manifest::{Manifest, ModelFile};
 use super::text::TextEncoder;
 use super::{embedded, huggingface};
@@ -84,12 +84,12 @@ impl Model {
         &self.manifest
     }
 
-    /// Loads the image tower, to run on so many threads (at least 1).
+    /// Loads the image tower, to run in 32 bits on so many threads (at least 1).
     ///
     /// # Errors
     /// What is wrong with the file or its graph.
     pub fn image_encoder(&self, threads: usize) -> Result<ImageEncoder, ModelError> {
-        self.image_tower(threads, false)
+        self.encoder(&Running::floats(threads))
     }
 
     /// As [`Self::image_encoder`], one that gives the embeddings of patches too.
@@ -97,12 +97,16 @@ impl Model {
     /// # Errors
     /// Those, and [`ModelError::NoPatches`].
     pub fn dense_encoder(&self, threads: usize) -> Result<ImageEncoder, ModelError> {
-        self.image_tower(threads, true)
+        self.encoder(&Running { dense: true, ..Running::floats(threads) })
     }
 
-    fn image_tower(&self, threads: usize, dense: bool) -> Result<ImageEncoder, ModelError> {
+    /// Loads the image tower, to run like that.
+    ///
+    /// # Errors
+    /// What is wrong with the file or its graph, and [`ModelError::NoPatches`].
+    pub fn encoder(&self, running: &Running) -> Result<ImageEncoder, ModelError> {
         let file = &self.manifest.files.image;
-        ImageEncoder::new(&self.manifest, &self.checked(file)?, &self.shelf.named(&file.path), threads, dense)
+        ImageEncoder::new(&self.manifest, &self.checked(file)?, &self.shelf.named(&file.path), running)
     }
 
     /// Loads the text tower and tokenizer. Drop it when the phrases are embedded: it is the larger part of a model.

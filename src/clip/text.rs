@@ -8,7 +8,7 @@ use tract_onnx::prelude::*;
 use super::embedding::Embedding;
 use super::error::ModelError;
 use super::manifest::{Integers, Manifest, TextTower};
-use super::onnx::{Graph, Plan};
+use super::onnx::{Graph, Input, Plan};
 use super::tokenizer::Tokenizer;
 
 /// Lengths that towers are made for: most phrases are short, and a tower's time grows with its length.
@@ -112,9 +112,9 @@ impl TextEncoder {
         if let Some(plan) = plans.get(&length) {
             return Ok(plan.clone());
         }
-        let fact = InferenceFact::dt_shape(self.datum_type(), [1, length]);
-        let mut inputs = vec![(self.tower.input.as_str(), fact.clone())];
-        inputs.extend(self.tower.attention_mask.as_deref().map(|mask| (mask, fact)));
+        let names = std::iter::once(self.tower.input.as_str()).chain(self.tower.attention_mask.as_deref());
+        let input = |name| Input { name, of: self.datum_type(), shape: vec![Some(1), Some(length)] };
+        let inputs: Vec<Input> = names.map(input).collect();
         let (plan, shapes) = self.graph.tower(&inputs, &[&self.tower.output])?;
         let width = self.graph.embeddings(&self.tower.output, &shapes[0])?;
         if width != self.width {

@@ -12,7 +12,7 @@ use super::settings::{
     StoreSettings, TlsSettings,
 };
 use super::table::{Fault, Faults, Table};
-use crate::clip::Library;
+use crate::clip::{Library, Precision};
 
 /// Why a configuration could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -99,10 +99,19 @@ fn settings(mut top: Table<'_>, faults: &Faults, folder: &Path) -> Settings {
         Some(mut table) => {
             let path = model(&mut table, folder);
             let threads = table.whole("threads", default_threads() as u64, 1, 256) as usize;
+            let precision = match table.text("precision").as_deref() {
+                None => None,
+                Some("int8") => Some(Precision::Int8),
+                Some("f32") => Some(Precision::F32),
+                Some(other) => {
+                    table.fault("precision", format!("is {other:?}, should be \"int8\" or \"f32\""));
+                    None
+                }
+            };
             table.finish();
-            ModelSettings { path, threads }
+            ModelSettings { path, threads, precision }
         }
-        None => ModelSettings { path: None, threads: default_threads() },
+        None => ModelSettings { path: None, threads: default_threads(), precision: None },
     };
     let mqtt = top.table("mqtt").and_then(|table| mqtt(table, folder));
     let web = top.table("web").and_then(|mut table| {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::clip::Precision;
 use crate::frame::Polygon;
 
 /// Everything that one run of the program needs.
@@ -100,6 +101,8 @@ pub struct ModelSettings {
     pub path: Option<PathBuf>,
     /// Threads that encode tiles, at least 1.
     pub threads: usize,
+    /// In what arithmetic tiles are encoded; `None` leaves it to the model.
+    pub precision: Option<Precision>,
 }
 
 /// How to reach the broker.

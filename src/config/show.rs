@@ -16,6 +16,7 @@ pub fn written(settings: &Settings) -> Table {
     let path = settings.model.path.as_ref();
     put(&mut model, "path", path.map_or_else(|| "(embedded)".to_owned(), |path| path.display().to_string()));
     put(&mut model, "threads", settings.model.threads as i64);
+    settings.model.precision.iter().for_each(|precision| put(&mut model, "precision", precision.name()));
     top.insert("model".into(), Value::Table(model));
     if let Some(mqtt) = &settings.mqtt {
         top.insert("mqtt".into(), Value::Table(self::mqtt(mqtt)));

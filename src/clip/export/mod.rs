@@ -161,7 +161,7 @@ pub fn survey(folder: &Path, given: &Given, fallback: &Given) -> Result<Survey, 
             input: input.name,
             output: output.name,
             patches: None,
-            precision: Precision::F32,
+            precision: Precision::Int8,
         },
         text: TextTower {
             context_length,

@@ -7,9 +7,9 @@ use tract_onnx::prelude::*;
 
 use super::files::read;
 use crate::clip::error::ModelError;
-use crate::clip::image::{ImageEncoder, TileEncoder};
+use crate::clip::image::{ImageEncoder, Running, TileEncoder};
 use crate::clip::manifest::Manifest;
-use crate::clip::onnx::Graph;
+use crate::clip::onnx::{Graph, Input};
 use crate::clip::text::TextEncoder;
 use crate::clip::tokenizer::Tokenizer;
 use crate::frame::{Frame, PixelRect};
@@ -21,9 +21,8 @@ const PHRASE: &str = "a photo of a dog";
 /// The width of an image tower's embeddings, where nothing declares it.
 pub(super) fn image_width(graph: &Graph, input: &str, output: &str, size: u32) -> Result<usize, ModelError> {
     let side = size as usize;
-    let fact = InferenceFact::dt_shape(f32::datum_type(), [1, 3, side, side]);
-    let (_, shapes) = graph.tower(&[(input, fact)], &[output])?;
-    graph.embeddings(output, &shapes[0])
+    let input = Input { name: input, of: f32::datum_type(), shape: [1, 3, side, side].map(Some).to_vec() };
+    graph.embeddings(output, &graph.cut(&[input], &[output])?.shapes[0])
 }
 
 /// Runs both towers of a model whose files lie in `folder` as the manifest says, and settles there whether phrases have to
@@ -36,7 +35,7 @@ pub fn settle(folder: &Path, manifest: &mut Manifest) -> Result<Vec<String>, Mod
     let path = |file: &str| folder.join(file);
     {
         let file = path(&manifest.files.image.path);
-        let encoder = ImageEncoder::new(manifest, &read(&file)?, &file.display().to_string(), 1, false)?;
+        let encoder = ImageEncoder::new(manifest, &read(&file)?, &file.display().to_string(), &Running::floats(1))?;
         let side = manifest.image.size;
         let gradient: Vec<u8> = (0..side * side * 3).map(|index| (index % 251) as u8).collect();
         let frame = Frame::new(side, side, gradient, 0, Timestamp::UNIX_EPOCH);

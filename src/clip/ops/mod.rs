@@ -1,0 +1,19 @@
+//! Operations of a transformer, in few and large pieces, in 8 bits or in 32; and the transform that finds them in a graph.
+//!
+//! `rows` and `products` are loops and matrix products for whatever instruction set the machine has; `linear`,
+//! `attention`, `norm` and `patches` are the operations; `fuse` puts them in place of what a graph came with,
+//! found by the rules in it and in `heads`.
+
+mod attention;
+mod fuse;
+mod graph;
+mod heads;
+mod linear;
+mod norm;
+mod patches;
+mod products;
+mod rows;
+
+pub(super) use fuse::{Coder, Floats, fuse};
+pub(super) use linear::{Linear, Watch, Weights};
+pub(super) use products::kernels;
