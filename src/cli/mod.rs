@@ -1,5 +1,6 @@
 //! The command line: a file per subcommand.
 
+mod bench;
 mod check;
 mod demo;
 mod detect;
@@ -28,6 +29,8 @@ pub enum Command {
     Embed(embed::EmbedArgs),
     /// Judge a model and prompts on pictures or a video whose truth is known
     Eval(eval::EvalArgs),
+    /// Measure how fast a model's image encoder is here, and what 8 bits keep of it
+    Bench(bench::BenchArgs),
     /// Published models: list, fetch, import, inspect, remove
     Models(models::ModelsArgs),
     /// Print the resolved settings, or every fault in them
@@ -48,6 +51,7 @@ impl Command {
             Self::Detect(args) => detect::run(args).map(|()| ExitCode::SUCCESS),
             Self::Embed(args) => embed::run(args).map(|()| ExitCode::SUCCESS),
             Self::Eval(args) => eval::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Bench(args) => bench::run(&args),
             Self::Models(args) => models::run(args),
             Self::Check(args) => check::run(args).map(|()| ExitCode::SUCCESS),
             Self::Watch(args) => watch::run(args).map(|()| ExitCode::SUCCESS),

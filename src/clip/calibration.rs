@@ -191,3 +191,25 @@ fn divisors(values: &[f32], outputs: usize, largest: &[f32]) -> Vec<f32> {
     let middle = (ratios.iter().map(|ratio| ratio.ln()).sum::<f32>() / ratios.len() as f32).exp();
     ratios.into_iter().map(|ratio| (ratio / middle).clamp(1e-4, 1e4)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights of which a few inputs stand out, and what goes in, as real CLIP towers have them.
+    #[test]
+    fn inputs_that_stand_out_are_divided() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let (inputs, outputs, rows) = (64, 48, 100);
+        let stands_out = |input: usize| if input % 31 == 0 { 100.0 } else { 1.0 };
+        let weights: Vec<f32> = (0..inputs * outputs).map(|_| rng.f32() - 0.5).collect();
+        let mut watch = Watch::default();
+        watch.rows = (0..rows * inputs).map(|at| stands_out(at % inputs) * (rng.f32() - 0.5)).collect();
+        watch.largest = (0..inputs).map(|input| 0.5 * stands_out(input)).collect();
+        let watches = BTreeMap::from([("layer".to_owned(), watch)]);
+        let mut choosing = Choosing { watches, errors: BTreeMap::new(), chosen: BTreeMap::new() };
+        choosing.weights("layer", &weights, outputs);
+        assert!(matches!(choosing.chosen["layer"], Coding::Smooth(_)), "{:?}", choosing.chosen);
+        assert!(choosing.errors["layer"] < 1e-3, "{}", choosing.errors["layer"]);
+    }
+}

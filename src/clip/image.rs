@@ -2,7 +2,9 @@
 
 use fast_image_resize::Resizer;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::internal::DimLike;
+use tract_onnx::tract_core::internal::{DimLike, SymbolValues};
+use tract_onnx::tract_core::ops::cnn::Conv;
+use tract_onnx::tract_core::ops::einsum::EinSum;
 
 use super::calibration::{Calibration, Coded};
 use super::embedding::Embedding;
@@ -67,6 +69,7 @@ pub struct ImageEncoder {
     /// Most tiles in one run.
     most: usize,
     calibration: Option<Calibration>,
+    macs: f64,
 }
 
 impl ImageEncoder {
@@ -104,6 +107,7 @@ impl ImageEncoder {
             None => None,
         };
         let workers = Workers::new(running.threads)?;
+        let macs = macs(&cut.model).unwrap_or_default();
         let (plan, calibration) = match running.precision {
             Precision::F32 => (graph.runnable(cut.model, &mut Floats)?, None),
             Precision::Int8 => {
@@ -121,7 +125,12 @@ impl ImageEncoder {
             }
         };
         let most = if any_batch { most_tiles(&plan) } else { 1 };
-        Ok(Self { plan, tower, width, patch_rows, workers, most, calibration })
+        Ok(Self { plan, tower, width, patch_rows, workers, most, calibration, macs })
+    }
+
+    /// Multiplications of the tower's products and convolutions for one tile.
+    pub fn macs(&self) -> f64 {
+        self.macs
     }
 
     /// What was chosen for 8 bits; `None` in 32.
@@ -159,6 +168,22 @@ impl ImageEncoder {
     fn encode_all(&self, frame: &Frame, tiles: &[PixelRect], output: usize) -> Result<Vec<Vec<Embedding>>, ModelError> {
         self.workers.share(tiles, self.most, |tiles| self.encode_some(frame, tiles, output))
     }
+}
+
+fn macs(model: &TypedModel) -> TractResult<f64> {
+    let mut values = SymbolValues::default();
+    for symbol in model.symbols.all_symbols() {
+        values.set(&symbol, 1);
+    }
+    let mut all = 0.0;
+    for node in &model.nodes {
+        if node.op_is::<EinSum>() || node.op_is::<Conv>() {
+            let costs = node.op.cost(&model.node_input_facts(node.id)?)?;
+            let counts = costs.iter().filter(|(kind, _)| kind.is_compute());
+            all += counts.map(|(_, count)| Ok(count.eval(&values).to_i64()? as f64)).sum::<TractResult<f64>>()?;
+        }
+    }
+    Ok(all)
 }
 
 fn failed(tiles: &[PixelRect], error: &TractError) -> ModelError {

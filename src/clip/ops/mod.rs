@@ -13,6 +13,8 @@ mod norm;
 mod patches;
 mod products;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 pub(super) use fuse::{Coder, Floats, fuse};
 pub(super) use linear::{Linear, Watch, Weights};
