@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use lookout::clip::{Model, ModelError, TileEncoder};
+use lookout::clip::{Model, ModelError, Precision, Running, TileEncoder};
 use lookout::frame::{Frame, PixelRect};
 use serde_json::Value;
 
@@ -172,4 +172,78 @@ fn a_phrase_beyond_the_context_is_refused_with_its_length() {
     let encoder = Model::embedded().expect("opens").text_encoder().expect("loads");
     let found = encoder.encode(&"blue ".repeat(500)).expect_err("too long").to_string();
     assert!(found.contains("502 tokens") && found.contains("at most 32"), "{found}");
+}
+
+/// The reference model in a folder of its own, so that what is found out about it is not left beside the original.
+fn copied(shared: &Path) -> tempfile::TempDir {
+    let shelf = tempfile::tempdir().expect("a folder");
+    let (from, to) = (shared.join("reference/tiny_random_clip"), shelf.path().join("model"));
+    let mut folders = vec![(from, to)];
+    while let Some((from, to)) = folders.pop() {
+        std::fs::create_dir_all(&to).expect("a folder");
+        for entry in std::fs::read_dir(from).expect("reads").flatten() {
+            let to = to.join(entry.file_name());
+            match entry.file_type().expect("a type").is_dir() {
+                true => folders.push((entry.path(), to)),
+                false => drop(std::fs::copy(entry.path(), to).expect("copies")),
+            }
+        }
+    }
+    shelf
+}
+
+fn kept(shelf: &Path) -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(shelf.join(".prepared"));
+    folder.map(|all| all.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
+}
+
+#[test]
+fn eight_bits_keep_what_the_tower_means_and_the_choice_is_kept() {
+    let Some(shared) = shared() else { return };
+    let shelf = copied(&shared);
+    let model = Model::open(&shelf.path().join("model")).expect("opens");
+    let int8 = Running { precision: Precision::Int8, ..Running::floats(2) };
+    let encoder = model.encoder(&int8).expect("calibrates");
+    let found = encoder.calibration().expect("in 8 bits").clone();
+    assert!(found.mean >= 0.998 && found.least >= 0.995 && found.floats() < found.layers.len(), "{found:?}");
+    let rgb: Vec<u8> = (0..200 * 120 * 3).map(|i| (i * 7 % 251) as u8).collect();
+    let frame = Frame::new(200, 120, rgb, 0, Timestamp::UNIX_EPOCH).expect("a frame");
+    let tiles: Vec<PixelRect> =
+        (0..9).map(|i| PixelRect { x: i * 10, y: i * 5, width: 60 + i, height: 60 + i }).collect();
+    let exact = model.image_encoder(1).expect("loads").encode(&frame, &tiles).expect("encodes");
+    let coded = encoder.encode(&frame, &tiles).expect("encodes");
+    for (a, b) in exact.iter().zip(&coded) {
+        assert!(a.cosine(b) >= 0.985, "{}", a.cosine(b));
+    }
+    let [place] = &kept(shelf.path())[..] else { panic!("one calibration is kept") };
+    // Only what was kept says so.
+    let text = std::fs::read_to_string(place).expect("reads");
+    std::fs::write(place, text.replace(&format!("{}", found.mean), "0.5")).expect("writes");
+    assert_eq!(model.encoder(&int8).expect("loads").calibration().expect("in 8 bits").mean, 0.5);
+    // What is damaged is found anew, and so it is for pictures of one's own.
+    std::fs::write(place, "{").expect("writes");
+    assert_eq!(model.encoder(&int8).expect("loads").calibration(), Some(&found));
+    let own = Running { pictures: vec![frame], ..int8 };
+    assert!(model.encoder(&own).expect("calibrates").calibration().expect("in 8 bits").mean >= 0.998);
+    assert_eq!(kept(shelf.path()).len(), 1);
+}
+
+#[test]
+fn a_published_tower_gives_its_patches() {
+    let Some(shared) = shared() else { return };
+    let model = Model::open(&shared.join("reference/tiny_random_clip")).expect("opens");
+    assert_eq!(model.manifest().image.patches, None);
+    let encoder = model.dense_encoder(2).expect("loads");
+    let rows = encoder.patch_rows().expect("patches");
+    // A picture whose right half alone is lit: patches of each half are alike, and unlike those of the other.
+    let rgb: Vec<u8> = (0..64 * 64 * 3).map(|i| if i / 3 % 64 < 32 { 10 } else { 230 }).collect();
+    let frame = Frame::new(64, 64, rgb, 0, Timestamp::UNIX_EPOCH).expect("a frame");
+    let whole = PixelRect { x: 0, y: 0, width: 64, height: 64 };
+    let patches = encoder.encode_patches(&frame, &[whole, whole]).expect("encodes");
+    assert_eq!((patches.len(), patches[0].len()), (2, rows * rows));
+    assert_eq!(patches[0], patches[1]);
+    assert_eq!(patches[0][0].values().len(), model.manifest().embedding.width);
+    // The whole picture means what it means without patches.
+    let alone = model.image_encoder(1).expect("loads").encode(&frame, &[whole]).expect("encodes");
+    assert!(encoder.encode(&frame, &[whole]).expect("encodes")[0].cosine(&alone[0]) > 0.99999);
 }

@@ -55,12 +55,12 @@ impl Calibration {
         pictures: &[Vec<f32>],
     ) -> Result<Self, ModelError> {
         let mut watching = Watching::default();
-        let exact = graph.runnable(model.clone(), &mut watching)?;
+        let exact = graph.runnable(model.clone(), &mut watching, false)?;
         let wanted = look(&exact, side, pictures)?;
         drop(exact);
         let watches = watching.0.into_iter().map(|(name, watch)| (name, take(&watch))).collect();
         let mut choosing = Choosing { watches, errors: BTreeMap::new(), chosen: BTreeMap::new() };
-        let plan = graph.runnable(model.clone(), &mut choosing)?;
+        let plan = graph.runnable(model.clone(), &mut choosing, false)?;
         let Choosing { errors, chosen: layers, .. } = choosing;
         let mut found = Self { layers, attention: true, mean: 0.0, least: 0.0 };
         found.compare(&wanted, &look(&plan, side, pictures)?);
@@ -74,7 +74,7 @@ impl Calibration {
                 *coding = Coding::Float;
             }
             found.attention = back < worst.len() / 2;
-            let plan = graph.runnable(model.clone(), &mut Coded(&found))?;
+            let plan = graph.runnable(model.clone(), &mut Coded(&found), false)?;
             found.compare(&wanted, &look(&plan, side, pictures)?);
             back *= 2;
         }

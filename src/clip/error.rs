@@ -47,15 +47,6 @@ pub enum ModelError {
         /// In the manifest.
         expected: usize,
     },
-    /// Dense looks were asked of a model that gives no embeddings of patches.
-    #[error(
-        "the model {model:?} gives no embeddings of patches, so that camera.grid.dense cannot be; set it to false, or name \
-         the graph's output in the manifest as image.patches"
-    )]
-    NoPatches {
-        /// Its name.
-        model: String,
-    },
     /// The tokenizer is broken, or not the text tower's.
     #[error("{file} is not this model's tokenizer: {problem}")]
     Tokenizer {

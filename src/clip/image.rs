@@ -76,11 +76,9 @@ impl ImageEncoder {
     /// The tower of an ONNX file, calibrated, if that is needed, as it was found before or now.
     pub(super) fn new(manifest: &Manifest, onnx: &[u8], file: &str, running: &Running) -> Result<Self, ModelError> {
         let tower = manifest.image.clone();
-        let patches = match (&tower.patches, running.dense) {
-            (Some(output), true) => Some(output.as_str()),
-            (None, true) => return Err(ModelError::NoPatches { model: manifest.name.clone() }),
-            (_, false) => None,
-        };
+        let patches = tower.patches.as_deref().filter(|_| running.dense);
+        // A tower that gives none is made to.
+        let taken = running.dense && patches.is_none();
         let side = tower.size as usize;
         let graph = Graph::read(onnx, file)?;
         let outputs: Vec<&str> = std::iter::once(tower.output.as_str()).chain(patches).collect();
@@ -99,17 +97,10 @@ impl ImageEncoder {
         if width != expected {
             return Err(wrong(width));
         }
-        let patch_rows = match patches {
-            Some(output) => match graph.patches(output, &cut.shapes[1])? {
-                (rows, width) if width == expected => Some(rows),
-                (_, width) => return Err(wrong(width)),
-            },
-            None => None,
-        };
         let workers = Workers::new(running.threads)?;
         let macs = macs(&cut.model).unwrap_or_default();
         let (plan, calibration) = match running.precision {
-            Precision::F32 => (graph.runnable(cut.model, &mut Floats)?, None),
+            Precision::F32 => (graph.runnable(cut.model, &mut Floats, taken)?, None),
             Precision::Int8 => {
                 let pictures = || match &running.pictures[..] {
                     [] => pictures::drawn(&tower),
@@ -121,8 +112,18 @@ impl ImageEncoder {
                 };
                 let place = Place::new(file, onnx, &outputs);
                 let found = place.calibration(!running.pictures.is_empty(), find)?;
-                (graph.runnable(cut.model, &mut Coded(&found))?, Some(found))
+                (graph.runnable(cut.model, &mut Coded(&found), taken)?, Some(found))
             }
+        };
+        let patch_rows = match running.dense {
+            true => {
+                let output = patches.unwrap_or("the patches of its last block");
+                match graph.patches(output, &shape(&plan, 1)?)? {
+                    (rows, width) if width == expected => Some(rows),
+                    (_, width) => return Err(wrong(width)),
+                }
+            }
+            false => None,
         };
         let most = if any_batch { most_tiles(&plan) } else { 1 };
         Ok(Self { plan, tower, width, patch_rows, workers, most, calibration, macs })
@@ -168,6 +169,12 @@ impl ImageEncoder {
     fn encode_all(&self, frame: &Frame, tiles: &[PixelRect], output: usize) -> Result<Vec<Vec<Embedding>>, ModelError> {
         self.workers.share(tiles, self.most, |tiles| self.encode_some(frame, tiles, output))
     }
+}
+
+/// The shape of an output, batch left out.
+fn shape(plan: &Plan, output: usize) -> Result<Vec<usize>, ModelError> {
+    let fact = plan.model().output_fact(output).map_err(|e| ModelError::Run(format!("{e:#}")))?;
+    Ok(fact.shape.iter().skip(1).filter_map(|size| size.to_usize().ok()).collect())
 }
 
 fn macs(model: &TypedModel) -> TractResult<f64> {

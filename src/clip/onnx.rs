@@ -10,7 +10,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{DimLike, bail};
 
 use super::error::ModelError;
-use super::ops::{Coder, Floats, fuse};
+use super::ops::{Coder, Floats, add_patches, fuse};
 
 /// A tower ready to run.
 pub(super) type Plan = Arc<TypedRunnableModel>;
@@ -132,14 +132,26 @@ impl Graph {
     /// What [`Graph::cut`] gives for one entry a batch, in 32 bits and ready to run, with the outputs' shapes.
     pub(super) fn tower(&self, inputs: &[Input], outputs: &[&str]) -> Result<(Plan, Vec<Vec<usize>>), ModelError> {
         let tower = self.cut(inputs, outputs)?;
-        Ok((self.runnable(tower.model, &mut Floats)?, tower.shapes))
+        Ok((self.runnable(tower.model, &mut Floats, false)?, tower.shapes))
     }
 
-    /// The tower's large operations in place of its small ones, in the arithmetic that `coder` says, ready to run.
-    pub(super) fn runnable(&self, mut model: TypedModel, coder: &mut dyn Coder) -> Result<Plan, ModelError> {
-        fuse(&mut model, coder)
-            .and_then(|()| model.into_optimized()?.into_runnable())
-            .map_err(|e| ModelError::Graph { file: self.file.clone(), problem: format!("{e:#}") })
+    /// The tower's large operations in place of its small ones, in the arithmetic that `coder` says, ready to run. With
+    /// `patches`, it has an output more: the embeddings of patches.
+    pub(super) fn runnable(
+        &self,
+        mut model: TypedModel,
+        coder: &mut dyn Coder,
+        patches: bool,
+    ) -> Result<Plan, ModelError> {
+        let fault = |problem: String| ModelError::Graph { file: self.file.clone(), problem };
+        let failed = |e: TractError| fault(format!("{e:#}"));
+        fuse(&mut model, coder).map_err(failed)?;
+        if patches && !add_patches(&mut model).map_err(failed)? {
+            let problem = "it gives no embeddings of patches, and its last block is not built in a way that they can be \
+                           taken from; camera.grid.dense = false looks at whole tiles";
+            return Err(fault(problem.to_owned()));
+        }
+        model.into_optimized().and_then(|model| model.into_runnable()).map_err(failed)
     }
 
     /// Cuts out what leads from `inputs` to `outputs`, for inputs of those shapes.

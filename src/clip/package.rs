@@ -95,7 +95,7 @@ impl Model {
     /// As [`Self::image_encoder`], one that gives the embeddings of patches too.
     ///
     /// # Errors
-    /// Those, and [`ModelError::NoPatches`].
+    /// Those, and that its patches' embeddings cannot be had.
     pub fn dense_encoder(&self, threads: usize) -> Result<ImageEncoder, ModelError> {
         self.encoder(&Running { dense: true, ..Running::floats(threads) })
     }
@@ -103,7 +103,7 @@ impl Model {
     /// Loads the image tower, to run like that.
     ///
     /// # Errors
-    /// What is wrong with the file or its graph, and [`ModelError::NoPatches`].
+    /// What is wrong with the file or its graph, and that its patches' embeddings cannot be had.
     pub fn encoder(&self, running: &Running) -> Result<ImageEncoder, ModelError> {
         let file = &self.manifest.files.image;
         ImageEncoder::new(&self.manifest, &self.checked(file)?, &self.shelf.named(&file.path), running)

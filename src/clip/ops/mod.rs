@@ -5,6 +5,7 @@
 //! found by the rules in it and in `heads`.
 
 mod attention;
+mod dense;
 mod fuse;
 mod graph;
 mod heads;
@@ -16,6 +17,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+pub(super) use dense::add_patches;
 pub(super) use fuse::{Coder, Floats, fuse};
 pub(super) use linear::{Linear, Watch, Weights};
 pub(super) use products::kernels;
