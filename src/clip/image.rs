@@ -1,5 +1,7 @@
 //! The image encoder: tiles of a frame become embeddings, on several threads.
 
+use std::borrow::Cow;
+
 use fast_image_resize::Resizer;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{DimLike, SymbolValues};
@@ -74,13 +76,13 @@ pub struct ImageEncoder {
 
 impl ImageEncoder {
     /// The tower of an ONNX file, calibrated, if that is needed, as it was found before or now.
-    pub(super) fn new(manifest: &Manifest, onnx: &[u8], file: &str, running: &Running) -> Result<Self, ModelError> {
+    pub(super) fn new(manifest: &Manifest, onnx: Cow<[u8]>, file: &str, running: &Running) -> Result<Self, ModelError> {
         let tower = manifest.image.clone();
         let patches = tower.patches.as_deref().filter(|_| running.dense);
         // A tower that gives none is made to.
         let taken = running.dense && patches.is_none();
         let side = tower.size as usize;
-        let graph = Graph::read(onnx, file)?;
+        let mut graph = Graph::read(&onnx, file)?;
         let outputs: Vec<&str> = std::iter::once(tower.output.as_str()).chain(patches).collect();
         let cut = |batch: Option<usize>| {
             let shape = vec![batch, Some(3), Some(side), Some(side)];
@@ -91,6 +93,10 @@ impl ImageEncoder {
             Ok(tower) => (tower, true),
             Err(_) => (cut(Some(1))?, false),
         };
+        let place = (running.precision == Precision::Int8).then(|| Place::new(file, &onnx, &outputs));
+        // Each is as large as the model.
+        drop(onnx);
+        graph.forget_weights();
         let width = graph.embeddings(&tower.output, &cut.shapes[0])?;
         let expected = manifest.embedding.width;
         let wrong = |found: usize| ModelError::Width { file: file.to_owned(), found, expected };
@@ -99,9 +105,9 @@ impl ImageEncoder {
         }
         let workers = Workers::new(running.threads)?;
         let macs = macs(&cut.model).unwrap_or_default();
-        let (plan, calibration) = match running.precision {
-            Precision::F32 => (graph.runnable(cut.model, &mut Floats, taken)?, None),
-            Precision::Int8 => {
+        let (plan, calibration) = match place {
+            None => (graph.runnable(cut.model, &mut Floats, taken)?, None),
+            Some(place) => {
                 let pictures = || match &running.pictures[..] {
                     [] => pictures::drawn(&tower),
                     frames => pictures::of_frames(frames, &tower),
@@ -110,7 +116,6 @@ impl ImageEncoder {
                     tracing::info!(model = %manifest.name, "calibrating the encoder for this machine, once");
                     workers.together(|| Calibration::find(&graph, &cut.model, side, &pictures()))
                 };
-                let place = Place::new(file, onnx, &outputs);
                 let found = place.calibration(!running.pictures.is_empty(), find)?;
                 (graph.runnable(cut.model, &mut Coded(&found), taken)?, Some(found))
             }

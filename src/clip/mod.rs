@@ -16,6 +16,7 @@ pub mod package;
 mod pictures;
 mod prepared;
 pub mod preprocess;
+mod quantised;
 pub mod text;
 pub mod tokenizer;
 mod workers;

@@ -11,6 +11,7 @@ use tract_onnx::tract_core::internal::{DimLike, bail};
 
 use super::error::ModelError;
 use super::ops::{Coder, Floats, add_patches, fuse};
+use super::quantised::restore;
 
 /// A tower ready to run.
 pub(super) type Plan = Arc<TypedRunnableModel>;
@@ -51,12 +52,13 @@ impl Graph {
     /// Parses the bytes of a file.
     pub(super) fn read(bytes: &[u8], file: &str) -> Result<Self, ModelError> {
         let fault = |problem: String| ModelError::Graph { file: file.to_owned(), problem };
-        let proto = onnx()
+        let mut proto = onnx()
             .proto_model_for_read(&mut Cursor::new(bytes))
             .map_err(|e| fault(format!("its {} bytes are no complete ONNX file ({e})", bytes.len())))?;
         if proto.graph.as_ref().is_none_or(|graph| graph.node.is_empty()) {
             return Err(fault(format!("its {} bytes hold no graph", bytes.len())));
         }
+        proto.graph.iter_mut().for_each(restore);
         Ok(Self { proto, file: file.to_owned() })
     }
 
@@ -68,6 +70,11 @@ impl Graph {
     /// The file's content.
     pub(super) fn proto(&self) -> &ModelProto {
         &self.proto
+    }
+
+    /// Lets go of the weights, once towers have been cut out of it: they are most of a model's size.
+    pub(super) fn forget_weights(&mut self) {
+        self.proto.graph.iter_mut().for_each(|graph| graph.initializer.clear());
     }
 
     fn initializers(&self) -> impl Iterator<Item = &TensorProto> {

@@ -106,7 +106,7 @@ impl Model {
     /// What is wrong with the file or its graph, and that its patches' embeddings cannot be had.
     pub fn encoder(&self, running: &Running) -> Result<ImageEncoder, ModelError> {
         let file = &self.manifest.files.image;
-        ImageEncoder::new(&self.manifest, &self.checked(file)?, &self.shelf.named(&file.path), running)
+        ImageEncoder::new(&self.manifest, self.checked(file)?, &self.shelf.named(&file.path), running)
     }
 
     /// Loads the text tower and tokenizer. Drop it when the phrases are embedded: it is the larger part of a model.

@@ -8,6 +8,7 @@ mod inspect;
 mod list;
 mod mirror;
 mod part;
+mod prepare;
 mod proxy;
 mod pull;
 mod record;
@@ -38,6 +39,8 @@ enum Command {
     Import(Box<import::ImportArgs>),
     /// Tell what a model is, and check its files
     Inspect(inspect::InspectArgs),
+    /// Find out now which layers of a model run in 8 bits on this machine, on your own pictures if you like
+    Prepare(prepare::PrepareArgs),
     /// Remove an installed model, or what a pull that was broken off has left of one
     Remove(RemoveArgs),
 }
@@ -68,6 +71,7 @@ pub(super) fn run(args: ModelsArgs) -> anyhow::Result<ExitCode> {
         Command::Pull(args) => pull::run(&args)?,
         Command::Import(args) => import::run(&args)?,
         Command::Inspect(args) => return inspect::run(&args),
+        Command::Prepare(args) => prepare::run(&args)?,
         Command::Remove(args) => remove(&args)?,
     }
     Ok(ExitCode::SUCCESS)

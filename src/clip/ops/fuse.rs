@@ -20,6 +20,7 @@ use super::linear::{Dimension, Linear, Weights};
 use super::norm::LayerNorm;
 use super::patches::Patches;
 use super::rows::Activation;
+use super::token::hear_one;
 
 /// In what arithmetic the parts of a tower run.
 pub trait Coder {
@@ -61,6 +62,7 @@ pub fn fuse(model: &mut TypedModel, coder: &mut dyn Coder) -> TractResult<()> {
     for id in 0..model.nodes.len() {
         each(model, id, chain)?;
     }
+    hear_one(model)?;
     // What was left of moving dimensions about.
     model.declutter()
 }
@@ -166,7 +168,18 @@ fn linear(model: &TypedModel, node: &TypedNode, coder: &mut dyn Coder) -> TractR
     let outputs: usize = columns.iter().map(|axis| weights.shape()[*axis]).product();
     let permutation: Vec<usize> = spare.into_iter().chain(order).chain(columns).collect();
     rule_if_some!(row_major = values(&weights.as_ref().clone().permute_axes(&permutation)?));
+    let mut row_major = row_major;
     let (mut last, mut bias, mut activation) = (node.id, vec![0.0; outputs], Activation::None);
+    // Scales of weights that somebody has quantised.
+    if let Some(product) = next(model, last)
+        && let Some(found) =
+            with_constant::<Mul>(model, product, last).and_then(|found| bias_of(&found, &shape, outputs))
+    {
+        last = product.id;
+        for row in row_major.chunks_exact_mut(outputs) {
+            row.iter_mut().zip(&found).for_each(|(weight, scale)| *weight *= scale);
+        }
+    }
     if let Some(sum) = next(model, last)
         && let Some(found) = with_constant::<Add>(model, sum, last).and_then(|found| bias_of(&found, &shape, outputs))
     {
@@ -180,7 +193,7 @@ fn linear(model: &TypedModel, node: &TypedNode, coder: &mut dyn Coder) -> TractR
     replace(model, &[input], layer, &node.name, last)
 }
 
-/// A constant added to the output as a row over the layer's outputs. `None` if it differs along any other dimension.
+/// A constant that the output meets as a row over the layer's outputs. `None` if it differs along any other dimension.
 fn bias_of(constant: &Tensor, shape: &[Dimension], outputs: usize) -> Option<Vec<f32>> {
     if constant.len() == 1 {
         return scalar(constant).map(|value| vec![value; outputs]);

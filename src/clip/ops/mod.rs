@@ -16,6 +16,7 @@ mod products;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub(super) use dense::add_patches;
 pub(super) use fuse::{Coder, Floats, fuse};
