@@ -12,6 +12,7 @@ use super::settings::{
     StoreSettings, TlsSettings,
 };
 use super::table::{Fault, Faults, Table};
+use super::written::Written;
 
 /// Why a configuration could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +127,9 @@ fn settings(mut top: Table<'_>, faults: &Faults, folder: &Path) -> Settings {
         }
         None => default_store(),
     };
-    let cameras: Vec<_> = top.tables("camera").into_iter().map(|table| camera::camera(table, faults)).collect();
+    let tables = top.tables("camera");
+    let written: Vec<_> = tables.iter().map(|table| table.values().clone()).collect();
+    let cameras: Vec<_> = tables.into_iter().map(|table| camera::camera(table, faults)).collect();
     if cameras.is_empty() {
         top.fault("camera", "no camera; add one: [[camera]] with name, source and at least one [[camera.prompt]]");
     }
@@ -137,7 +140,8 @@ fn settings(mut top: Table<'_>, faults: &Faults, folder: &Path) -> Settings {
         }
     }
     top.finish();
-    Settings { device: device.unwrap_or_else(default_device), log, model, mqtt, web, store, cameras }
+    let written = Written::new(written, &cameras);
+    Settings { device: device.unwrap_or_else(default_device), log, model, mqtt, web, store, cameras, written }
 }
 
 fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
@@ -160,6 +164,7 @@ fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
         table.fault("client_cert", "client_cert and client_key go together");
     }
     let keep_alive = Duration::from_secs(table.whole("keep_alive_s", 30, 5, 3600));
+    let read_only = table.truth("read_only", false);
     let home_assistant = home_assistant(&mut table);
     let server = server.ok();
     if let Some((_, _, false)) = server
@@ -170,7 +175,7 @@ fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
     table.finish();
     let (host, port, secure) = server?;
     let tls = secure.then(|| TlsSettings { ca, client: cert.zip(key) });
-    Some(MqttSettings { host, port, base, user, password, tls, keep_alive, home_assistant })
+    Some(MqttSettings { host, port, base, user, password, tls, keep_alive, read_only, home_assistant })
 }
 
 fn topic(table: &Table<'_>, key: &str, text: &str) {

@@ -1,10 +1,14 @@
 //! Configuration: the file as people write it, and the settings that the program runs on.
 
 pub mod camera;
+pub mod changes;
 pub mod file;
 pub mod settings;
 pub mod show;
 mod source;
 pub mod table;
+pub mod written;
 
+pub use changes::Changes;
 pub use file::{ConfigError, default, load, parse};
+pub use written::Written;

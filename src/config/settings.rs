@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::written::Written;
 use crate::frame::Polygon;
 
 /// Everything that one run of the program needs.
@@ -24,6 +25,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// At least one camera, names unique.
     pub cameras: Vec<CameraSettings>,
+    /// The same cameras as written, over which changes by message are laid.
+    pub written: Written,
 }
 
 /// How log lines look.
@@ -119,6 +122,8 @@ pub struct MqttSettings {
     pub tls: Option<TlsSettings>,
     /// Keep-alive interval.
     pub keep_alive: Duration,
+    /// Whether messages may change nothing.
+    pub read_only: bool,
     /// How Home Assistant is told of this device; `None` does not tell it.
     pub home_assistant: Option<HomeAssistantSettings>,
 }
@@ -168,10 +173,12 @@ pub struct StoreSettings {
 }
 
 /// One camera: where its pictures come from, and what to look out for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CameraSettings {
     /// The `<camera>` part of its topics.
     pub name: Name,
+    /// Whether it is watched at all.
+    pub enabled: bool,
     /// Where pictures come from.
     pub source: Source,
     /// Analysis rate, frames per second, 0.01..=60.
@@ -265,6 +272,8 @@ pub struct Zone {
 pub struct PromptSettings {
     /// The `<prompt>` part of its topics.
     pub name: Name,
+    /// Whether it is looked out for; if not, it still competes with the others.
+    pub enabled: bool,
     /// Ways to say it, at least one; averaged.
     pub phrases: Vec<String>,
     /// What it is not.

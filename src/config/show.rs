@@ -43,6 +43,7 @@ fn mqtt(mqtt: &MqttSettings) -> Table {
     put(&mut table, "url", format!("{scheme}://{}:{}", mqtt.host, mqtt.port));
     put(&mut table, "base", mqtt.base.clone());
     put(&mut table, "keep_alive_s", mqtt.keep_alive.as_secs() as i64);
+    put(&mut table, "read_only", mqtt.read_only);
     if let Some(user) = &mqtt.user {
         put(&mut table, "user", user.clone());
     }
@@ -88,6 +89,7 @@ fn polygon(polygon: &Polygon) -> Value {
 fn camera(camera: &CameraSettings) -> Table {
     let mut table = Table::new();
     put(&mut table, "name", camera.name.as_str());
+    put(&mut table, "enabled", camera.enabled);
     put(&mut table, "source", camera.source.to_string());
     if let Source::File { repeat, .. } | Source::Demo { repeat } = camera.source {
         put(&mut table, "loop", repeat);
@@ -129,6 +131,7 @@ fn camera(camera: &CameraSettings) -> Table {
 fn prompt(prompt: &PromptSettings) -> Table {
     let mut table = Table::new();
     put(&mut table, "name", prompt.name.as_str());
+    put(&mut table, "enabled", prompt.enabled);
     put(&mut table, "phrases", prompt.phrases.clone());
     put(&mut table, "negatives", prompt.negatives.clone());
     put(&mut table, "threshold", short(prompt.threshold));

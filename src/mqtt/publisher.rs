@@ -1,8 +1,9 @@
 //! The publisher: what the rest of the program holds of MQTT. It takes messages at once and brings them to the broker
 //! in its own time, over as many connections as that needs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,53 +11,31 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::answer::Notes;
 use super::board::Board;
 use super::client::{self, MAX_PAYLOAD};
+use super::command::{Refusal, Request};
 use super::error::MqttError;
-use super::homeassistant::Discovery;
 use super::payload::{self, EventMessage};
 use super::session::{self, Stop};
+use super::shared::Shared;
 use super::stats::Stats;
 use super::topics::Topics;
 use crate::capture::CameraStatus;
 use crate::config::settings::{CameraSettings, MqttSettings, Name};
 use crate::shutdown::Shutdown;
 use crate::store::{OutboxCounts, OutboxId, Store, StoreError};
+use crate::telemetry::OncePerSecond;
 use crate::track::Event;
 
 const BACKOFF_FLOOR: Duration = Duration::from_secs(1);
 const BACKOFF_CEILING: Duration = Duration::from_secs(30);
 
+/// Commands that wait to be followed.
+const WAITING_REQUESTS: usize = 32;
+
 /// A connection that held this long was a good one, and the next backoff starts anew.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
-
-/// What publisher and connection task share.
-pub(super) struct Shared {
-    pub(super) broker: String,
-    pub(super) device: Name,
-    pub(super) topics: Topics,
-    pub(super) store: Store,
-    pub(super) board: Board,
-    pub(super) discovery: Option<Discovery>,
-    /// Something waits.
-    pub(super) wake: Notify,
-    stop: watch::Sender<Option<Instant>>,
-    /// Raised when the connection task has ended.
-    ended: Shutdown,
-    /// It ended with `stopped` acknowledged.
-    cleanly: AtomicBool,
-}
-
-impl Shared {
-    /// Expires old events, and says so.
-    pub(super) fn expire(&self) {
-        match self.store.expire(Timestamp::now()) {
-            Ok(0) => {}
-            Ok(gone) => tracing::warn!(gone, "events expired before the broker at {} took them", self.broker),
-            Err(error) => tracing::error!("{error}"),
-        }
-    }
-}
 
 /// Starts the connection to the broker.
 pub struct MqttPublisher;
@@ -64,6 +43,8 @@ pub struct MqttPublisher;
 impl MqttPublisher {
     /// Starts the connection task on `runtime` and returns at once, whether or not the broker is there. `cameras` are those
     /// that Home Assistant is told of. `shutdown` cuts a backoff short; the task itself ends by [`Publisher::finish`].
+    ///
+    /// With the publisher come the commands that are heard; while too many of them wait, more are refused.
     pub fn start(
         settings: MqttSettings,
         device: Name,
@@ -71,30 +52,30 @@ impl MqttPublisher {
         store: Store,
         shutdown: Shutdown,
         runtime: &Handle,
-    ) -> Publisher {
+    ) -> (Publisher, Receiver<Request>) {
         let topics = Topics::new(&settings.base, &device);
-        let announced = settings.home_assistant.as_ref();
-        let discovery = announced.map(|settings| Discovery::new(settings, &device, &topics, cameras));
-        let board = Board::default();
-        for (topic, message) in discovery.iter().flat_map(Discovery::messages) {
-            board.set(topic.clone(), message.clone());
-        }
+        let (requests, received) = sync_channel(WAITING_REQUESTS);
         let shared = Arc::new(Shared {
             broker: client::broker(&settings),
             topics,
             device,
             store,
-            board,
-            discovery,
+            board: Board::default(),
+            notes: Notes::default(),
+            home_assistant: settings.home_assistant.clone(),
+            discovery: Mutex::default(),
+            requests: (!settings.read_only).then_some(requests),
+            quiet: OncePerSecond::default(),
             wake: Notify::new(),
             stop: watch::Sender::new(None),
             ended: Shutdown::default(),
             cleanly: AtomicBool::new(false),
         });
+        shared.announce(cameras);
         // Read before the first event can be pushed, so that it tells this run's events from those left over.
         let left_over = shared.store.newest().unwrap_or_default();
         runtime.spawn(keep_connected(shared.clone(), settings, shutdown, left_over));
-        Publisher { shared }
+        (Publisher { shared }, received)
     }
 }
 
@@ -126,12 +107,21 @@ impl Publisher {
 
     /// Shows the newest picture of the prompt's thing. One too large for a packet is refused with a log line.
     pub fn snapshot(&self, camera: &Name, prompt: &Name, jpeg: Vec<u8>) {
+        self.picture(self.shared.topics.snapshot(camera, prompt), jpeg);
+    }
+
+    /// Shows a picture of all that a camera sees. One too large for a packet is refused with a log line.
+    pub fn camera_snapshot(&self, camera: &Name, jpeg: Vec<u8>) {
+        self.picture(self.shared.topics.camera_snapshot(camera), jpeg);
+    }
+
+    fn picture(&self, topic: String, jpeg: Vec<u8>) {
         if jpeg.len() > MAX_PAYLOAD {
             let bytes = jpeg.len();
-            tracing::warn!(%camera, %prompt, bytes, "the snapshot is not published: more than {MAX_PAYLOAD} bytes");
+            tracing::warn!(topic, bytes, "the snapshot is not published: more than {MAX_PAYLOAD} bytes");
             return;
         }
-        self.show(self.shared.topics.snapshot(camera, prompt), jpeg);
+        self.show(topic, jpeg);
     }
 
     /// Shows whether a camera gives pictures.
@@ -149,6 +139,23 @@ impl Publisher {
         if self.shared.board.set(topic, payload) {
             self.shared.wake.notify_one();
         }
+    }
+
+    pub(super) fn repeat(&self, topic: &str) {
+        if self.shared.board.repeat(topic) {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Tells Home Assistant of these cameras from now on; entities of what is gone disappear.
+    pub fn announce(&self, cameras: &[CameraSettings]) {
+        self.shared.announce(cameras);
+        self.shared.wake.notify_one();
+    }
+
+    /// Says what was wrong with a request.
+    pub fn refuse(&self, refusal: &Refusal) {
+        self.shared.refuse(refusal);
     }
 
     /// What waits for the broker, and what became of the rest.
@@ -176,7 +183,10 @@ impl Publisher {
 
 /// What a retained value becomes when the program stops.
 fn last_value(topic: &str, now: &[u8]) -> Option<Vec<u8>> {
-    if topic.ends_with("/state") {
+    if now.is_empty() {
+        // It is being cleared.
+        None
+    } else if topic.ends_with("/state") {
         Some(payload::state_text(false).into())
     } else if topic.ends_with("/count") {
         Some(b"0".into())

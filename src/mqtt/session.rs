@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::client::MAX_PAYLOAD;
-use super::homeassistant::Discovery;
+use super::command;
 use super::payload::EventMessage;
-use super::publisher::Shared;
+use super::shared::Shared;
 use crate::store::{OutboxId, Pending, StoreError};
 
 /// Events, and board values, on their way to the broker at a time.
@@ -40,7 +40,9 @@ pub(super) type Stop = watch::Receiver<Option<Instant>>;
 /// What is being sent.
 enum Item {
     Status,
-    Value,
+    /// A retained value, with the topic if it is being cleared.
+    Value(Option<String>),
+    Note,
     Event(OutboxId),
 }
 
@@ -53,7 +55,18 @@ enum Signal {
     /// The goodbye is out.
     Disconnected,
     /// A message on a topic that was subscribed to.
-    Heard(String, Vec<u8>),
+    Heard(Heard),
+}
+
+/// What came on a topic that was subscribed to.
+struct Heard {
+    topic: String,
+    /// Empty if it is larger than anything that is listened for.
+    payload: Vec<u8>,
+    /// Its size, bytes, kept or not.
+    size: usize,
+    /// Whether it lay at the broker.
+    retained: bool,
 }
 
 /// Runs one session to its end. `Ok` when the program stopped and said so.
@@ -113,8 +126,10 @@ async fn pump(connection: &mut EventLoop, signals: mpsc::UnboundedSender<Signal>
             Ok(Event::Outgoing(Outgoing::Publish(id))) => Signal::Sent(id),
             Ok(Event::Incoming(Packet::PubAck(ack))) => Signal::Acknowledged(ack.pkid),
             Ok(Event::Outgoing(Outgoing::Disconnect)) => Signal::Disconnected,
-            Ok(Event::Incoming(Packet::Publish(heard))) if heard.payload.len() <= MAX_HEARD => {
-                Signal::Heard(heard.topic, heard.payload.to_vec())
+            Ok(Event::Incoming(Packet::Publish(heard))) => {
+                let size = heard.payload.len();
+                let payload = if size <= MAX_HEARD { heard.payload.to_vec() } else { Vec::new() };
+                Signal::Heard(Heard { topic: heard.topic, payload, size, retained: heard.retain })
             }
             Ok(_) => continue,
             Err(error) => return error,
@@ -152,7 +167,9 @@ struct Driver<'a> {
 impl Driver<'_> {
     async fn drive(&mut self, stop: &mut Stop) -> Result<(), Gone> {
         // Before anything is announced: what the broker holds of earlier runs must be heard before it is replaced.
-        for topic in self.shared.discovery.iter().flat_map(Discovery::subscriptions) {
+        let discovery = self.shared.discovery();
+        let announced = discovery.iter().flat_map(|discovery| discovery.subscriptions()).map(str::to_owned);
+        for topic in announced.chain(self.shared.command_topics()) {
             self.client.try_subscribe(topic, QoS::AtLeastOnce).map_err(|_| Gone)?;
         }
         self.publish(Item::Status, self.shared.topics.status(), true, b"online".to_vec())?;
@@ -183,7 +200,7 @@ impl Driver<'_> {
     }
 
     fn idle(&self) -> bool {
-        self.drained && self.settled() && self.shared.board.is_settled()
+        self.drained && self.settled() && self.shared.board.is_settled() && self.shared.notes.is_empty()
     }
 
     /// Whether the broker has acknowledged all that was sent.
@@ -211,7 +228,13 @@ impl Driver<'_> {
         while self.values < WINDOW {
             let Some((topic, payload)) = self.shared.board.take() else { break };
             self.values += 1;
-            self.publish(Item::Value, topic, true, payload)?;
+            let cleared = payload.is_empty().then(|| topic.clone());
+            self.publish(Item::Value(cleared), topic, true, payload)?;
+        }
+        while self.values < WINDOW {
+            let Some((topic, payload)) = self.shared.notes.take() else { break };
+            self.values += 1;
+            self.publish(Item::Note, topic, false, payload)?;
         }
         while !self.drained && self.events < WINDOW {
             // SQLite answers in well under a millisecond, so the task may wait for it.
@@ -260,13 +283,17 @@ impl Driver<'_> {
         self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).map_err(|_| Gone)
     }
 
-    /// Home Assistant has started, or the broker holds what an earlier run announced.
-    fn hear(&self, topic: String, payload: &[u8]) {
-        let Some(discovery) = &self.shared.discovery else { return };
-        if discovery.is_birth(&topic, payload) {
+    /// Somebody asks for something, Home Assistant has started, or the broker holds what an earlier run announced.
+    fn hear(&self, heard: Heard) {
+        let Heard { topic, payload, size, retained } = heard;
+        if command::is_command(&self.shared.topics, &topic) {
+            return self.shared.command(&topic, &payload, size, retained);
+        }
+        let Some(discovery) = self.shared.discovery().filter(|_| size <= MAX_HEARD) else { return };
+        if discovery.is_birth(&topic, &payload) {
             tracing::info!("Home Assistant has started; announcing everything again");
             self.shared.board.republish();
-        } else if let Some(correction) = discovery.correction(&topic, payload) {
+        } else if let Some(correction) = discovery.correction(&topic, &payload) {
             tracing::info!(topic, "taking away what is no longer there");
             self.shared.board.set(topic, correction);
         }
@@ -287,10 +314,14 @@ impl Driver<'_> {
                     self.events -= 1;
                     report(self.shared.store.acknowledge(id));
                 }
-                Some(Item::Value) => self.values -= 1,
+                Some(Item::Value(cleared)) => {
+                    self.values -= 1;
+                    cleared.iter().for_each(|topic| self.shared.board.cleared(topic));
+                }
+                Some(Item::Note) => self.values -= 1,
                 Some(Item::Status) | None => {}
             },
-            Some(Signal::Heard(topic, payload)) => self.hear(topic, &payload),
+            Some(Signal::Heard(heard)) => self.hear(heard),
             Some(Signal::Disconnected) | None => self.disconnected = true,
         }
     }

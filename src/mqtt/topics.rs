@@ -16,6 +16,16 @@ impl Topics {
         Self { device: format!("{}/{device}", base.trim_matches('/')) }
     }
 
+    /// A topic or filter made of these levels below the device.
+    pub fn below(&self, levels: &str) -> String {
+        format!("{}/{levels}", self.device)
+    }
+
+    /// The levels below the device. `None` for a topic elsewhere.
+    pub fn inside<'a>(&self, topic: &'a str) -> Option<&'a str> {
+        topic.strip_prefix(&self.device)?.strip_prefix('/')
+    }
+
     /// `online`, `stopped` or `offline` (Last Will), retained.
     pub fn status(&self) -> String {
         format!("{}/status", self.device)
@@ -46,6 +56,16 @@ impl Topics {
         format!("{}/{camera}/{prompt}/state", self.device)
     }
 
+    /// A setting of a camera, retained; `/set` below it changes it.
+    pub fn camera_setting(&self, camera: &Name, setting: &str) -> String {
+        format!("{}/{camera}/{setting}", self.device)
+    }
+
+    /// A setting of a prompt, retained; `/set` below it changes it.
+    pub fn prompt_setting(&self, camera: &Name, prompt: &Name, setting: &str) -> String {
+        format!("{}/{camera}/{prompt}/{setting}", self.device)
+    }
+
     /// How many are there, retained.
     pub fn count(&self, camera: &Name, prompt: &Name) -> String {
         format!("{}/{camera}/{prompt}/count", self.device)
@@ -54,6 +74,11 @@ impl Topics {
     /// The newest probability, 0..1, retained.
     pub fn score(&self, camera: &Name, prompt: &Name) -> String {
         format!("{}/{camera}/{prompt}/score", self.device)
+    }
+
+    /// A JPEG of the whole camera, taken when it was asked for, retained.
+    pub fn camera_snapshot(&self, camera: &Name) -> String {
+        self.camera_setting(camera, "snapshot")
     }
 
     /// A JPEG, retained.

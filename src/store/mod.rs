@@ -3,6 +3,9 @@
 //! An event is written here before anything else happens to it, and leaves in one of two ways, each counted: the
 //! broker acknowledged it, or it expired by age or number. Time is passed in.
 
+mod changes;
+mod error;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -10,46 +13,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::config::settings::StoreSettings;
+pub use changes::StoredChange;
+pub use error::StoreError;
 
-/// What went wrong with the store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The folder of the file could not be made.
-    #[error("store: cannot create the folder {path}: {source}; choose a writable place in `store.path`")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The file could not be opened as a store.
-    #[error("store: cannot open {path}: {source}; check that it is a writable SQLite file, or set `store.path`")]
-    Open {
-        /// The file, or `:memory:`.
-        path: PathBuf,
-        /// Why not.
-        source: rusqlite::Error,
-    },
-    /// The file was written by a newer program.
-    #[error("store: {path} has layout {found}, this program knows up to {known}; update it or move the file away")]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its layout's number.
-        found: i64,
-        /// The newest known layout.
-        known: i64,
-    },
-    /// A read or write failed later on.
-    #[error("store: {path}: {source}; is the disk full or failing?")]
-    Access {
-        /// The file, or `:memory:`.
-        path: PathBuf,
-        /// What SQLite says.
-        source: rusqlite::Error,
-    },
-}
+use crate::config::settings::StoreSettings;
 
 /// Names one stored event. Later events have greater ids, also across restarts; 0 is before all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,7 +46,7 @@ pub struct OutboxCounts {
     pub expired: u64,
 }
 
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 
 struct Inner {
     connection: Connection,
@@ -156,7 +123,9 @@ impl Store {
                      json BLOB NOT NULL,
                      created_ms INTEGER NOT NULL
                  );
-                 PRAGMA user_version = {LAYOUT};"
+                 {}
+                 PRAGMA user_version = {LAYOUT};",
+                changes::TABLES
             ))
             .map_err(failed)?;
         let waiting: i64 = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).map_err(failed)?;

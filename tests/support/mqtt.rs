@@ -28,6 +28,7 @@ pub fn settings(port: u16) -> MqttSettings {
         password: None,
         tls: None,
         keep_alive: Duration::from_secs(5),
+        read_only: false,
         home_assistant: None,
     }
 }
@@ -96,6 +97,8 @@ pub fn golden(file: &str, json: &[u8]) -> serde_json::Value {
 /// A publisher with its own runtime; dropped, it vanishes like a killed program.
 pub struct Device {
     pub publisher: Publisher,
+    /// Kept open, so that commands find somebody.
+    _requests: std::sync::mpsc::Receiver<lookout::mqtt::Request>,
     runtime: Option<Runtime>,
 }
 
@@ -106,9 +109,9 @@ impl Device {
 
     pub fn start_with(settings: MqttSettings, cameras: &[CameraSettings], store: &Store) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let publisher =
+        let (publisher, _requests) =
             MqttPublisher::start(settings, name("hof"), cameras, store.clone(), Shutdown::default(), runtime.handle());
-        Self { publisher, runtime: Some(runtime) }
+        Self { publisher, _requests, runtime: Some(runtime) }
     }
 }
 

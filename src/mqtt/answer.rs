@@ -1,0 +1,156 @@
+//! Answers: the settings as they are now, on their retained topics, or what was wrong with a request, on `errors`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use super::command::{Asker, BETWEEN_PHRASES, Refusal};
+use super::payload::state_text;
+use super::publisher::Publisher;
+use crate::config::settings::{CameraSettings, Name, PromptSettings, Zone};
+
+/// Topics below a prompt that are cleared when it is gone.
+const OF_PROMPT: [&str; 7] = ["state", "count", "score", "snapshot", "enabled", "threshold", "phrase"];
+
+/// What a camera's settings are told with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Counts the changes by message.
+    pub revision: u64,
+    /// Keys that a message has changed, in order.
+    pub changed: Vec<String>,
+    /// What the newest request that was followed called itself.
+    pub request: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SettingsMessage<'a> {
+    revision: u64,
+    request: Option<&'a str>,
+    changed: &'a [String],
+    enabled: bool,
+    rate: f64,
+    zones: BTreeMap<&'a str, Vec<[f64; 2]>>,
+    prompts: BTreeMap<&'a str, PromptMessage<'a>>,
+}
+
+#[derive(Serialize)]
+struct PromptMessage<'a> {
+    enabled: bool,
+    phrases: &'a [String],
+    negatives: &'a [String],
+    threshold: f64,
+    zones: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ErrorMessage<'a> {
+    topic: &'a str,
+    id: Option<&'a str>,
+    faults: Vec<FaultMessage<'a>>,
+}
+
+#[derive(Serialize)]
+struct FaultMessage<'a> {
+    key: &'a str,
+    problem: &'a str,
+}
+
+/// A 32-bit number without the digits that 64 bits would add.
+fn short(number: f32) -> f64 {
+    (f64::from(number) * 1e6).round() / 1e6
+}
+
+/// A camera's settings as JSON: what `settings` shows, and what a merge patch for `settings/set` is laid over.
+pub fn settings_json(camera: &CameraSettings, standing: &Standing) -> Vec<u8> {
+    let zone = |zone: &Zone| zone.polygon.points().iter().map(|(x, y)| [short(*x), short(*y)]).collect::<Vec<_>>();
+    fn told(prompt: &PromptSettings) -> PromptMessage<'_> {
+        let PromptSettings { enabled, phrases, negatives, threshold, zones, .. } = prompt;
+        let zones = zones.iter().map(Name::as_str).collect();
+        PromptMessage { enabled: *enabled, phrases, negatives, threshold: short(*threshold), zones }
+    }
+    let message = SettingsMessage {
+        revision: standing.revision,
+        request: standing.request.as_deref(),
+        changed: &standing.changed,
+        enabled: camera.enabled,
+        rate: camera.fps,
+        zones: camera.zones.iter().map(|z| (z.name.as_str(), zone(z))).collect(),
+        prompts: camera.prompts.iter().map(|p| (p.name.as_str(), told(p))).collect(),
+    };
+    serde_json::to_vec(&message).expect("plain fields always serialise")
+}
+
+/// What was wrong with a request, as JSON.
+pub fn error_json(refusal: &Refusal) -> Vec<u8> {
+    let message = ErrorMessage {
+        topic: &refusal.asker.topic,
+        id: refusal.asker.id.as_deref(),
+        faults: refusal.faults.iter().map(|f| FaultMessage { key: &f.key, problem: &f.problem }).collect(),
+    };
+    serde_json::to_vec(&message).expect("plain fields always serialise")
+}
+
+/// Messages that are not retained and not stored, first in, first out. When more wait than fit, the newest are refused;
+/// the log counts all that they would have told.
+#[derive(Default)]
+pub(super) struct Notes(Mutex<VecDeque<(String, Vec<u8>)>>);
+
+impl Notes {
+    /// So many errors tell enough.
+    const MOST: usize = 64;
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<(String, Vec<u8>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False if it is refused.
+    pub(super) fn push(&self, topic: String, payload: Vec<u8>) -> bool {
+        let mut queue = self.queue();
+        let fits = queue.len() < Self::MOST;
+        if fits {
+            queue.push_back((topic, payload));
+        }
+        fits
+    }
+
+    pub(super) fn take(&self) -> Option<(String, Vec<u8>)> {
+        self.queue().pop_front()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue().is_empty()
+    }
+}
+
+impl Publisher {
+    /// Shows a camera's settings.
+    pub fn settings(&self, camera: &CameraSettings, standing: &Standing) {
+        let (topics, name) = (self.topics(), &camera.name);
+        self.show(topics.camera_setting(name, "enabled"), state_text(camera.enabled).into());
+        self.show(topics.camera_setting(name, "rate"), camera.fps.to_string().into());
+        self.show(topics.camera_setting(name, "settings"), settings_json(camera, standing));
+        let between = format!(" {BETWEEN_PHRASES} ");
+        for prompt in &camera.prompts {
+            let setting = |key| topics.prompt_setting(name, &prompt.name, key);
+            self.show(setting("enabled"), state_text(prompt.enabled).into());
+            self.show(setting("threshold"), short(prompt.threshold).to_string().into());
+            self.show(setting("phrase"), prompt.phrases.join(&between).into());
+        }
+    }
+
+    /// Says the state again that a request was about, whether or not it has changed.
+    pub fn answer(&self, asker: &Asker) {
+        if let Some((setting, _)) = asker.topic.rsplit_once('/') {
+            self.repeat(setting);
+        }
+    }
+
+    /// Clears what was retained of a prompt that is no longer there.
+    pub fn forget(&self, camera: &Name, prompt: &Name) {
+        for key in OF_PROMPT {
+            self.show(self.topics().prompt_setting(camera, prompt, key), Vec::new());
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the publisher and its connection task share, and what either does with it.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::answer::{self, Notes};
+use super::board::Board;
+use super::command::{self, Refusal, Request};
+use super::homeassistant::Discovery;
+use super::topics::Topics;
+use crate::config::settings::{CameraSettings, HomeAssistantSettings, Name};
+use crate::config::table::Fault;
+use crate::shutdown::Shutdown;
+use crate::store::Store;
+use crate::telemetry::OncePerSecond;
+
+/// What publisher and connection task share.
+pub(super) struct Shared {
+    pub(super) broker: String,
+    pub(super) device: Name,
+    pub(super) topics: Topics,
+    pub(super) store: Store,
+    pub(super) board: Board,
+    pub(super) notes: Notes,
+    pub(super) home_assistant: Option<HomeAssistantSettings>,
+    pub(super) discovery: Mutex<Option<Arc<Discovery>>>,
+    /// Who follows commands; `None` where messages may change nothing.
+    pub(super) requests: Option<SyncSender<Request>>,
+    /// What strangers send must not fill the log.
+    pub(super) quiet: OncePerSecond,
+    /// Something waits.
+    pub(super) wake: Notify,
+    pub(super) stop: watch::Sender<Option<Instant>>,
+    /// Raised when the connection task has ended.
+    pub(super) ended: Shutdown,
+    /// It ended with `stopped` acknowledged.
+    pub(super) cleanly: AtomicBool,
+}
+
+impl Shared {
+    /// Expires old events, and says so.
+    pub(super) fn expire(&self) {
+        match self.store.expire(Timestamp::now()) {
+            Ok(0) => {}
+            Ok(gone) => tracing::warn!(gone, "events expired before the broker at {} took them", self.broker),
+            Err(error) => tracing::error!("{error}"),
+        }
+    }
+
+    pub(super) fn discovery(&self) -> Option<Arc<Discovery>> {
+        self.discovery.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells Home Assistant of these cameras from now on, and takes away what is gone.
+    pub(super) fn announce(&self, cameras: &[CameraSettings]) {
+        let Some(settings) = &self.home_assistant else { return };
+        let next = Arc::new(Discovery::new(settings, &self.device, &self.topics, cameras));
+        let before = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).replace(next.clone());
+        for (topic, message) in next.messages() {
+            self.board.set(topic.clone(), message.clone());
+        }
+        for (topic, message) in before.iter().flat_map(|before| before.messages()) {
+            if let Some(correction) = next.correction(topic, message) {
+                self.board.set(topic.clone(), correction);
+            }
+        }
+    }
+
+    /// The topics that commands come on; none where they may change nothing.
+    pub(super) fn command_topics(&self) -> Vec<String> {
+        if self.requests.is_some() { command::subscriptions(&self.topics).into() } else { Vec::new() }
+    }
+
+    /// Reads a command and hands it on. `size` is the payload's, bytes, also where it was too large to be kept.
+    pub(super) fn command(&self, topic: &str, payload: &[u8], size: usize, retained: bool) {
+        let Some(requests) = &self.requests else { return };
+        if retained {
+            // It would be followed again at each start, long after it was meant.
+            if let Some(held) = self.quiet.pass() {
+                tracing::warn!(held, "a retained command on {} is ignored", topic.escape_debug());
+            }
+            return;
+        }
+        let payload = if size > payload.len() { &[b' '; command::MAX_COMMAND + 1][..] } else { payload };
+        let outcome = command::read(&self.topics, topic, payload).and_then(|request| {
+            let asker = request.asker.clone();
+            requests.try_send(request).map_err(|_| {
+                let problem = "comes too fast: others wait still; send it again later".to_owned();
+                Refusal { asker, faults: vec![Fault { key: "topic".to_owned(), problem }] }
+            })
+        });
+        if let Err(refusal) = outcome {
+            self.refuse(&refusal);
+        }
+    }
+
+    pub(super) fn refuse(&self, refusal: &Refusal) {
+        if let Some(held) = self.quiet.pass() {
+            let why: Vec<String> = refusal.faults.iter().map(ToString::to_string).collect();
+            let why = why.join("; ");
+            tracing::warn!(held, "refused a command on {}: {}", refusal.asker.topic.escape_debug(), why.escape_debug());
+        }
+        if self.notes.push(self.topics.errors(), answer::error_json(refusal)) {
+            self.wake.notify_one();
+        }
+    }
+}
