@@ -3,6 +3,7 @@
 mod cameras;
 mod control;
 mod counters;
+mod health;
 mod watcher;
 
 use std::sync::mpsc::Receiver;

@@ -3,6 +3,7 @@
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
 #[path = "support/mqtt.rs"]
+#[allow(dead_code, reason = "tests/homeassistant.rs uses the rest")]
 mod support;
 
 use std::time::Duration;
@@ -262,13 +263,15 @@ fn payloads_are_pinned_by_golden_files() {
         let read: EventMessage = serde_json::from_slice(&json).expect("reads what it wrote");
         assert_eq!(read.to_json(), json, "an event survives the store unchanged");
     }
-    let camera = CameraStats { frames: 900, frames_dropped: 600, frames_analysed: 300 };
+    let camera = CameraStats { frames: 900, frames_dropped: 600, frames_analysed: 300, fps: 1.9 };
     let stats = Stats {
         version: "0.1.0".to_owned(),
         uptime_s: 60.123_456,
         cameras: [(name("gate"), camera)].into(),
         tiles_encoded: 4200,
         encoder_ms: Some(12.345_678),
+        temperature_c: Some(48.5),
+        memory_mb: Some(120.25),
         events: 7,
         outbox: OutboxCounts { waiting: 1, published: 6, expired: 0 },
     };

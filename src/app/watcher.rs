@@ -6,6 +6,8 @@ use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::counters::Counters;
 use crate::annotate::{Mark, jpeg, label};
 use crate::capture::{LatestReceiver, Received};
@@ -22,6 +24,9 @@ use crate::track::{Event, EventKind};
 use crate::web::Views;
 
 const SNAPSHOT_QUALITY: u8 = 85;
+
+/// While a thing stays, that it was seen is said again after this long.
+const SEEN_AGAIN: Duration = Duration::from_secs(30);
 
 /// A picture that was asked for must come within this time.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(10);
@@ -50,6 +55,8 @@ pub(super) struct Watcher {
     told: BTreeMap<Name, usize>,
     /// Highest score that a picture was sent with, by event.
     pictured: BTreeMap<String, f32>,
+    /// When a prompt's thing was last said to be there.
+    seen_said: BTreeMap<Name, Timestamp>,
     orders: Receiver<Order>,
     /// Who waits for a picture, and since when.
     asked: Vec<(Asker, Instant)>,
@@ -73,6 +80,7 @@ impl Watcher {
             faults: OncePerSecond::default(),
             told: BTreeMap::new(),
             pictured: BTreeMap::new(),
+            seen_said: BTreeMap::new(),
             orders,
             asked: Vec::new(),
             looked: None,
@@ -216,6 +224,13 @@ impl Watcher {
                 && let Some(held) = self.faults.pass()
             {
                 tracing::error!(id = %event.id, held, "an event could not be stored and is lost: {error}");
+            }
+            let said = self.seen_said.get(&event.prompt);
+            if event.kind != EventKind::Update
+                || said.is_none_or(|said| event.last_seen.duration_since(*said).unsigned_abs() >= SEEN_AGAIN)
+            {
+                self.seen_said.insert(event.prompt.clone(), event.last_seen);
+                publisher.last_seen(&event.camera, &event.prompt, event.last_seen);
             }
             let best = self.pictured.get(&event.id).copied().unwrap_or_default();
             if event.kind == EventKind::End {

@@ -8,10 +8,21 @@ use serde::Serialize;
 use super::command::{Asker, BETWEEN_PHRASES, Refusal};
 use super::payload::state_text;
 use super::publisher::Publisher;
+use super::topics::Topics;
 use crate::config::settings::{CameraSettings, Name, PromptSettings, Zone};
 
 /// Topics below a prompt that are cleared when it is gone.
-const OF_PROMPT: [&str; 7] = ["state", "count", "score", "snapshot", "enabled", "threshold", "phrase"];
+const OF_PROMPT: [&str; 8] = ["state", "count", "score", "last_seen", "snapshot", "enabled", "threshold", "phrase"];
+
+/// All that is retained of a prompt.
+pub(super) fn of_prompt(topics: &Topics, camera: &Name, prompt: &Name) -> impl Iterator<Item = String> {
+    OF_PROMPT.into_iter().map(|key| topics.prompt_setting(camera, prompt, key))
+}
+
+/// All that is retained of a camera itself.
+pub(super) fn of_camera(topics: &Topics, camera: &Name) -> impl Iterator<Item = String> {
+    ["status", "enabled", "rate", "settings", "snapshot"].into_iter().map(|key| topics.camera_setting(camera, key))
+}
 
 /// What a camera's settings are told with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,8 +160,8 @@ impl Publisher {
 
     /// Clears what was retained of a prompt that is no longer there.
     pub fn forget(&self, camera: &Name, prompt: &Name) {
-        for key in OF_PROMPT {
-            self.show(self.topics().prompt_setting(camera, prompt, key), Vec::new());
+        for topic in of_prompt(self.topics(), camera, prompt) {
+            self.show(topic, Vec::new());
         }
     }
 }

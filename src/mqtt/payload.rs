@@ -157,6 +157,8 @@ struct StatsMessage<'a> {
     cameras: BTreeMap<&'a str, CameraStatsMessage>,
     tiles_encoded: u64,
     encoder_ms: Option<f64>,
+    temperature_c: Option<f64>,
+    memory_mb: Option<f64>,
     events: u64,
     outbox: OutboxMessage,
 }
@@ -166,6 +168,7 @@ struct CameraStatsMessage {
     frames: u64,
     frames_dropped: u64,
     frames_analysed: u64,
+    fps: f64,
 }
 
 #[derive(Serialize)]
@@ -182,6 +185,7 @@ pub fn stats_json(stats: &Stats) -> Vec<u8> {
             frames: camera.frames,
             frames_dropped: camera.frames_dropped,
             frames_analysed: camera.frames_analysed,
+            fps: round64(camera.fps),
         };
         (name.as_str(), message)
     });
@@ -191,6 +195,8 @@ pub fn stats_json(stats: &Stats) -> Vec<u8> {
         cameras: cameras.collect(),
         tiles_encoded: stats.tiles_encoded,
         encoder_ms: stats.encoder_ms.map(round64),
+        temperature_c: stats.temperature_c.map(round64),
+        memory_mb: stats.memory_mb.map(round64),
         events: stats.events,
         outbox: OutboxMessage {
             waiting: stats.outbox.waiting,
@@ -220,7 +226,7 @@ pub fn camera_status_text(status: CameraStatus) -> &'static str {
     }
 }
 
-fn rfc3339(time: Timestamp) -> String {
+pub(super) fn rfc3339(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 

@@ -64,6 +64,7 @@ impl MqttPublisher {
             notes: Notes::default(),
             home_assistant: settings.home_assistant.clone(),
             discovery: Mutex::default(),
+            known: Mutex::default(),
             requests: (!settings.read_only).then_some(requests),
             quiet: OncePerSecond::default(),
             wake: Notify::new(),
@@ -103,6 +104,11 @@ impl Publisher {
         self.show(topics.state(camera, prompt), payload::state_text(on).into());
         self.show(topics.count(camera, prompt), count.to_string().into());
         self.show(topics.score(camera, prompt), payload::score_text(score).into());
+    }
+
+    /// Shows when the prompt's thing was last there.
+    pub fn last_seen(&self, camera: &Name, prompt: &Name, time: Timestamp) {
+        self.show(self.shared.topics.last_seen(camera, prompt), payload::rfc3339(time).into());
     }
 
     /// Shows the newest picture of the prompt's thing. One too large for a packet is refused with a log line.

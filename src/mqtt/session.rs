@@ -169,7 +169,7 @@ impl Driver<'_> {
         // Before anything is announced: what the broker holds of earlier runs must be heard before it is replaced.
         let discovery = self.shared.discovery();
         let announced = discovery.iter().flat_map(|discovery| discovery.subscriptions()).map(str::to_owned);
-        for topic in announced.chain(self.shared.command_topics()) {
+        for topic in announced.chain(self.shared.traces()).chain(self.shared.command_topics()) {
             self.client.try_subscribe(topic, QoS::AtLeastOnce).map_err(|_| Gone)?;
         }
         self.publish(Item::Status, self.shared.topics.status(), true, b"online".to_vec())?;
@@ -288,6 +288,13 @@ impl Driver<'_> {
         let Heard { topic, payload, size, retained } = heard;
         if command::is_command(&self.shared.topics, &topic) {
             return self.shared.command(&topic, &payload, size, retained);
+        }
+        if self.shared.topics.inside(&topic).is_some() {
+            // What is not retained is this session's own word.
+            if retained && size > 0 {
+                self.shared.clear(&topic);
+            }
+            return;
         }
         let Some(discovery) = self.shared.discovery().filter(|_| size <= MAX_HEARD) else { return };
         if discovery.is_birth(&topic, &payload) {

@@ -1,8 +1,9 @@
 //! What the publisher and its connection task share, and what either does with it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub(super) notes: Notes,
     pub(super) home_assistant: Option<HomeAssistantSettings>,
     pub(super) discovery: Mutex<Option<Arc<Discovery>>>,
+    /// The prompts of each camera, as they are told of.
+    pub(super) known: Mutex<BTreeMap<Name, BTreeSet<Name>>>,
     /// Who follows commands; `None` where messages may change nothing.
     pub(super) requests: Option<SyncSender<Request>>,
     /// What strangers send must not fill the log.
@@ -58,8 +61,10 @@ impl Shared {
 
     /// Tells Home Assistant of these cameras from now on, and takes away what is gone.
     pub(super) fn announce(&self, cameras: &[CameraSettings]) {
+        let prompts = |camera: &CameraSettings| camera.prompts.iter().map(|prompt| prompt.name.clone()).collect();
+        *self.known() = cameras.iter().map(|camera| (camera.name.clone(), prompts(camera))).collect();
         let Some(settings) = &self.home_assistant else { return };
-        let next = Arc::new(Discovery::new(settings, &self.device, &self.topics, cameras));
+        let next = Arc::new(Discovery::new(settings, &self.device, &self.topics, cameras, self.requests.is_some()));
         let before = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).replace(next.clone());
         for (topic, message) in next.messages() {
             self.board.set(topic.clone(), message.clone());
@@ -68,6 +73,39 @@ impl Shared {
             if let Some(correction) = next.correction(topic, message) {
                 self.board.set(topic.clone(), correction);
             }
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<Name, BTreeSet<Name>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where it shows which cameras and prompts an earlier run has left at the broker.
+    pub(super) fn traces(&self) -> [String; 2] {
+        ["+/status", "+/+/state"].map(|levels| self.topics.below(levels))
+    }
+
+    /// Clears what is retained of a camera or prompt that is gone; this topic is a trace of it.
+    pub(super) fn clear(&self, topic: &str) {
+        let levels: Vec<&str> = self.topics.inside(topic).unwrap_or_default().split('/').collect();
+        let (camera, prompt) = match levels.as_slice() {
+            [camera, "status"] => (Name::new(camera), None),
+            [camera, prompt, "state"] => (Name::new(camera), Name::new(prompt)),
+            _ => return,
+        };
+        let Some(camera) = camera else { return };
+        let known = self.known();
+        let gone: Vec<String> = match (known.get(&camera), prompt) {
+            (Some(prompts), Some(prompt)) if !prompts.contains(&prompt) => {
+                answer::of_prompt(&self.topics, &camera, &prompt).collect()
+            }
+            (None, Some(prompt)) => answer::of_prompt(&self.topics, &camera, &prompt).collect(),
+            (None, None) => answer::of_camera(&self.topics, &camera).collect(),
+            _ => return,
+        };
+        tracing::info!(topic, "taking away what is no longer there");
+        for topic in gone {
+            self.board.set(topic, Vec::new());
         }
     }
 

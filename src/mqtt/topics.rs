@@ -76,6 +76,11 @@ impl Topics {
         format!("{}/{camera}/{prompt}/score", self.device)
     }
 
+    /// When one was last there, RFC 3339, retained.
+    pub fn last_seen(&self, camera: &Name, prompt: &Name) -> String {
+        format!("{}/{camera}/{prompt}/last_seen", self.device)
+    }
+
     /// A JPEG of the whole camera, taken when it was asked for, retained.
     pub fn camera_snapshot(&self, camera: &Name) -> String {
         self.camera_setting(camera, "snapshot")

@@ -177,6 +177,12 @@ impl Subscriber {
         assert!(heard, "{topic} never was {value}; heard {:?}", self.topics());
     }
 
+    /// Waits for a message that fits.
+    pub fn await_that(&mut self, what: &str, within: Duration, fits: impl Fn(&str, &[u8]) -> bool) {
+        let heard = self.listen(within, |seen| seen.iter().any(|(topic, payload)| fits(topic, payload)));
+        assert!(heard, "{what}: never heard; heard {:?}", self.topics());
+    }
+
     /// Waits for anything on a topic.
     pub fn await_topic(&mut self, topic: &str, within: Duration) {
         let heard = self.listen(within, |seen| seen.iter().any(|(t, _)| t == topic));
