@@ -273,7 +273,7 @@ fn payloads_are_pinned_by_golden_files() {
         temperature_c: Some(48.5),
         memory_mb: Some(120.25),
         events: 7,
-        outbox: OutboxCounts { waiting: 1, published: 6, expired: 0 },
+        outbox: OutboxCounts { waiting: 1, published: 6, bytes: 57_344, ..OutboxCounts::default() },
     };
     golden("stats", &stats_json(&stats));
 }
@@ -334,26 +334,25 @@ fn the_store_keeps_events_over_a_restart_and_expires_the_oldest() {
     let all = OutboxId::default();
 
     let store = support::open(Some(path.clone()), 3);
-    let ids: Vec<_> = (0..4u8).map(|n| store.push_event("gate", &[n], at(n.into())).expect("stored")).collect();
-    assert_eq!(store.counts(), OutboxCounts { waiting: 3, published: 0, expired: 1 });
+    let ids: Vec<_> = (0..4u8).map(|n| store.push_event("gate", "e", &[n], at(n.into())).expect("stored")).collect();
+    assert_eq!((store.counts().waiting, store.counts().expired), (3, 1));
     assert!(store.acknowledge(ids[1]).expect("written"));
     assert!(!store.acknowledge(ids[0]).expect("written"), "it had expired");
     drop(store);
 
     let store = support::open(Some(path.clone()), 3);
-    assert_eq!(store.counts(), OutboxCounts { waiting: 2, published: 0, expired: 0 });
-    assert_eq!(json(&store.pending(all, 10).expect("read")), [[2], [3]]);
-    assert_eq!(json(&store.pending(ids[2], 10).expect("read")), [[3]]);
+    assert_eq!((store.counts().waiting, store.counts().expired), (2, 0));
+    assert_eq!(json(&store.pending(all, None, 10).expect("read")), [[2], [3]]);
+    assert_eq!(json(&store.pending(ids[2], None, 10).expect("read")), [[3]]);
     assert_eq!(store.expire(at(3600 + 3)).expect("written"), 1, "an hour is the age in these tests");
     assert!(store.acknowledge(ids[3]).expect("written"));
-    let next = store.push_event("gate", &[5], at(5)).expect("stored");
+    let next = store.push_event("gate", "e", &[5], at(5)).expect("stored");
     assert!(next > ids[3], "an id is never used twice");
 
     std::fs::write(folder.path().join("text"), "this is no database, whatever its name says").expect("written");
     let settings = lookout::config::settings::StoreSettings {
         path: Some(folder.path().join("text")),
-        max_age: Duration::from_secs(1),
-        max_events: 1,
+        ..lookout::config::file::default_store()
     };
     let error = lookout::store::Store::open(&settings).err().expect("not a database");
     assert!(matches!(error, StoreError::Open { .. }) && error.to_string().contains("text"), "{error}");

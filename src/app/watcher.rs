@@ -53,8 +53,8 @@ pub(super) struct Watcher {
     faults: OncePerSecond,
     /// What was last told of each prompt: how many are there.
     told: BTreeMap<Name, usize>,
-    /// Highest score that a picture was sent with, by event.
-    pictured: BTreeMap<String, f32>,
+    /// The picture that was sent last, and the score of its thing, by event.
+    pictured: BTreeMap<String, (f32, Vec<u8>)>,
     /// When a prompt's thing was last said to be there.
     seen_said: BTreeMap<Name, Timestamp>,
     orders: Receiver<Order>,
@@ -223,7 +223,7 @@ impl Watcher {
             if let Err(error) = publisher.event(event)
                 && let Some(held) = self.faults.pass()
             {
-                tracing::error!(id = %event.id, held, "an event could not be stored and is lost: {error}");
+                tracing::error!(id = %event.id, held, "an event waits in memory: {error}");
             }
             let said = self.seen_said.get(&event.prompt);
             if event.kind != EventKind::Update
@@ -232,14 +232,20 @@ impl Watcher {
                 self.seen_said.insert(event.prompt.clone(), event.last_seen);
                 publisher.last_seen(&event.camera, &event.prompt, event.last_seen);
             }
-            let best = self.pictured.get(&event.id).copied().unwrap_or_default();
+            let best = self.pictured.get(&event.id).map_or(0.0, |(score, _)| *score);
             if event.kind == EventKind::End {
-                self.pictured.remove(&event.id);
+                // Once an event, and not with each better picture, to spare an SD card the writes.
+                if let Some((_, jpeg)) = self.pictured.remove(&event.id)
+                    && let Err(error) = publisher.keep_picture(event, &jpeg)
+                {
+                    tracing::warn!(id = %event.id, "the picture is not kept: {error}");
+                }
             } else if let Some((frame, marks)) = seen
                 && event.score > best
             {
-                self.pictured.insert(event.id.clone(), event.score);
-                publisher.snapshot(&event.camera, &event.prompt, jpeg(frame, marks, SNAPSHOT_QUALITY));
+                let jpeg = jpeg(frame, marks, SNAPSHOT_QUALITY);
+                self.pictured.insert(event.id.clone(), (event.score, jpeg.clone()));
+                publisher.snapshot(&event.camera, &event.prompt, jpeg);
             }
         }
     }

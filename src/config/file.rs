@@ -122,8 +122,14 @@ fn settings(mut top: Table<'_>, faults: &Faults, folder: &Path) -> Settings {
             let path = path(&mut table, "path", folder);
             let max_age = Duration::from_secs_f64(table.number("max_age_h", 72.0, 0.01, 87_600.0) * 3600.0);
             let max_events = table.whole("max_events", 10_000, 1, 10_000_000) as usize;
+            let standard = default_store();
+            let keep_h = table.number("keep_h", standard.keep.as_secs_f64() / 3600.0, 0.0, 87_600.0);
+            let max_mb = if path.is_some() { MAX_MB } else { standard.max_bytes / 1_000_000 };
+            let max_mb = table.whole("max_mb", max_mb, 1, 1_000_000);
+            let pictures = table.truth("pictures", standard.pictures);
             table.finish();
-            StoreSettings { path, max_age, max_events }
+            let keep = Duration::from_secs_f64(keep_h * 3600.0);
+            StoreSettings { path, max_age, max_events, keep, max_bytes: max_mb * 1_000_000, pictures }
         }
         None => default_store(),
     };
@@ -164,6 +170,8 @@ fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
         table.fault("client_cert", "client_cert and client_key go together");
     }
     let keep_alive = Duration::from_secs(table.whole("keep_alive_s", 30, 5, 3600));
+    let reconnect_max = Duration::from_secs(table.whole("reconnect_max_s", 30, 1, 3600));
+    let backlog_per_s = table.whole("backlog_per_s", 50, 1, 10_000) as u32;
     let read_only = table.truth("read_only", false);
     let home_assistant = home_assistant(&mut table);
     let server = server.ok();
@@ -175,7 +183,19 @@ fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
     table.finish();
     let (host, port, secure) = server?;
     let tls = secure.then(|| TlsSettings { ca, client: cert.zip(key) });
-    Some(MqttSettings { host, port, base, user, password, tls, keep_alive, read_only, home_assistant })
+    Some(MqttSettings {
+        host,
+        port,
+        base,
+        user,
+        password,
+        tls,
+        keep_alive,
+        reconnect_max,
+        backlog_per_s,
+        read_only,
+        home_assistant,
+    })
 }
 
 fn topic(table: &Table<'_>, key: &str, text: &str) {
@@ -263,9 +283,19 @@ pub(super) fn name(table: &Table<'_>, key: &str, text: &str) -> Option<Name> {
     name
 }
 
-/// Memory only, three days, ten thousand events.
+/// How large a store in a file may grow, 10⁶ bytes.
+const MAX_MB: u64 = 200;
+
+/// Memory only: what waits for three days, ten thousand events, 16 MB.
 pub fn default_store() -> StoreSettings {
-    StoreSettings { path: None, max_age: Duration::from_secs(72 * 3600), max_events: 10_000 }
+    StoreSettings {
+        path: None,
+        max_age: Duration::from_secs(72 * 3600),
+        max_events: 10_000,
+        keep: Duration::from_secs(7 * 24 * 3600),
+        max_bytes: 16_000_000,
+        pictures: true,
+    }
 }
 
 /// One thread a core.

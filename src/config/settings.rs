@@ -122,6 +122,10 @@ pub struct MqttSettings {
     pub tls: Option<TlsSettings>,
     /// Keep-alive interval.
     pub keep_alive: Duration,
+    /// The longest pause between two attempts to connect.
+    pub reconnect_max: Duration,
+    /// So many events a second are sent of those that had to wait for the broker.
+    pub backlog_per_s: u32,
     /// Whether messages may change nothing.
     pub read_only: bool,
     /// How Home Assistant is told of this device; `None` does not tell it.
@@ -170,6 +174,12 @@ pub struct StoreSettings {
     pub max_age: Duration,
     /// When more events than this wait, the oldest expire, and are counted.
     pub max_events: usize,
+    /// What was sent, and pictures, are kept for so long; not in memory.
+    pub keep: Duration,
+    /// When the store takes more than this, bytes, the oldest pictures go, then what was sent, then what waits.
+    pub max_bytes: u64,
+    /// Whether the best picture of each event is kept; not in memory.
+    pub pictures: bool,
 }
 
 /// One camera: where its pictures come from, and what to look out for.

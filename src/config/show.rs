@@ -43,6 +43,8 @@ fn mqtt(mqtt: &MqttSettings) -> Table {
     put(&mut table, "url", format!("{scheme}://{}:{}", mqtt.host, mqtt.port));
     put(&mut table, "base", mqtt.base.clone());
     put(&mut table, "keep_alive_s", mqtt.keep_alive.as_secs() as i64);
+    put(&mut table, "reconnect_max_s", mqtt.reconnect_max.as_secs() as i64);
+    put(&mut table, "backlog_per_s", i64::from(mqtt.backlog_per_s));
     put(&mut table, "read_only", mqtt.read_only);
     if let Some(user) = &mqtt.user {
         put(&mut table, "user", user.clone());
@@ -78,6 +80,9 @@ fn store(store: &StoreSettings) -> Table {
     put(&mut table, "path", path.map_or_else(|| "(memory)".to_owned(), |path| path.display().to_string()));
     put(&mut table, "max_age_h", store.max_age.as_secs_f64() / 3600.0);
     put(&mut table, "max_events", store.max_events as i64);
+    put(&mut table, "keep_h", store.keep.as_secs_f64() / 3600.0);
+    put(&mut table, "max_mb", (store.max_bytes / 1_000_000) as i64);
+    put(&mut table, "pictures", store.pictures);
     table
 }
 

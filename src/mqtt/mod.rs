@@ -9,6 +9,7 @@ pub mod client;
 pub mod command;
 pub mod error;
 pub mod homeassistant;
+mod lanes;
 pub mod payload;
 pub mod publisher;
 mod session;

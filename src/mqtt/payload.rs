@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::stats::Stats;
 use crate::capture::CameraStatus;
 use crate::config::settings::Name;
+use crate::store::OutboxCounts;
 use crate::track::{Event, EventKind};
 
 /// An event as it goes over the wire.
@@ -174,8 +175,11 @@ struct CameraStatsMessage {
 #[derive(Serialize)]
 struct OutboxMessage {
     waiting: u64,
+    unstored: u64,
     published: u64,
     expired: u64,
+    pictures_expired: u64,
+    bytes: u64,
 }
 
 /// `stats` as JSON.
@@ -198,10 +202,9 @@ pub fn stats_json(stats: &Stats) -> Vec<u8> {
         temperature_c: stats.temperature_c.map(round64),
         memory_mb: stats.memory_mb.map(round64),
         events: stats.events,
-        outbox: OutboxMessage {
-            waiting: stats.outbox.waiting,
-            published: stats.outbox.published,
-            expired: stats.outbox.expired,
+        outbox: {
+            let OutboxCounts { waiting, unstored, published, expired, pictures_expired, bytes } = stats.outbox;
+            OutboxMessage { waiting, unstored, published, expired, pictures_expired, bytes }
         },
     };
     serde_json::to_vec(&message).expect("plain fields always serialise")

@@ -29,7 +29,6 @@ use crate::telemetry::OncePerSecond;
 use crate::track::Event;
 
 const BACKOFF_FLOOR: Duration = Duration::from_secs(1);
-const BACKOFF_CEILING: Duration = Duration::from_secs(30);
 
 /// Commands that wait to be followed.
 const WAITING_REQUESTS: usize = 32;
@@ -68,13 +67,14 @@ impl MqttPublisher {
             requests: (!settings.read_only).then_some(requests),
             quiet: OncePerSecond::default(),
             wake: Notify::new(),
+            backlog_per_s: settings.backlog_per_s,
             stop: watch::Sender::new(None),
             ended: Shutdown::default(),
             cleanly: AtomicBool::new(false),
         });
         shared.announce(cameras);
         // Read before the first event can be pushed, so that it tells this run's events from those left over.
-        let left_over = shared.store.newest().unwrap_or_default();
+        let left_over = shared.store.newest();
         runtime.spawn(keep_connected(shared.clone(), settings, shutdown, left_over));
         (Publisher { shared }, received)
     }
@@ -90,12 +90,12 @@ impl Publisher {
     /// Stores the event, to be published as soon as the broker takes it.
     ///
     /// # Errors
-    /// The store does not take it; the event is then lost, and the caller counts it.
+    /// The disk does not take it. It is published all the same, but does not outlive the program.
     pub fn event(&self, event: &Event) -> Result<(), StoreError> {
         let json = EventMessage::new(&self.shared.device, event).to_json();
-        self.shared.store.push_event(event.camera.as_str(), &json, Timestamp::now())?;
+        let stored = self.shared.store.push_event(event.camera.as_str(), &event.id, &json, Timestamp::now());
         self.shared.wake.notify_one();
-        Ok(())
+        stored.map(|_| ())
     }
 
     /// Shows whether the prompt's thing is there, how many, and the newest probability (0..1) if there is one.
@@ -114,6 +114,14 @@ impl Publisher {
     /// Shows the newest picture of the prompt's thing. One too large for a packet is refused with a log line.
     pub fn snapshot(&self, camera: &Name, prompt: &Name, jpeg: Vec<u8>) {
         self.picture(self.shared.topics.snapshot(camera, prompt), jpeg);
+    }
+
+    /// Keeps the best picture of an event beside it.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub fn keep_picture(&self, event: &Event, jpeg: &[u8]) -> Result<(), StoreError> {
+        self.shared.store.push_picture(&event.id, jpeg, Timestamp::now())
     }
 
     /// Shows a picture of all that a camera sees. One too large for a packet is refused with a log line.
@@ -218,7 +226,7 @@ async fn keep_connected(shared: Arc<Shared>, settings: MqttSettings, shutdown: S
         let outcome = connect(&shared, &settings, &client_id, stop.clone(), || {
             // After an outage, whatever waits has waited for the broker.
             if std::mem::replace(&mut connected, true) {
-                late = shared.store.newest().unwrap_or(late);
+                late = shared.store.newest();
             }
             late
         });
@@ -235,7 +243,7 @@ async fn keep_connected(shared: Arc<Shared>, settings: MqttSettings, shutdown: S
             }
             Err(error) => {
                 failures = if connected && started.elapsed() > GOOD_CONNECTION { 1 } else { failures + 1 };
-                let pause = backoff(failures);
+                let pause = backoff(failures, settings.reconnect_max);
                 tracing::warn!("{error}; next try in {:.1} s", pause.as_secs_f32());
                 shared.expire();
                 tokio::select! {
@@ -264,7 +272,7 @@ async fn connect(
 }
 
 /// A pause that doubles with each failure, within floor and ceiling, and differs from device to device.
-fn backoff(failures: u32) -> Duration {
-    let ceiling = BACKOFF_FLOOR.saturating_mul(1 << failures.min(6)).min(BACKOFF_CEILING);
+fn backoff(failures: u32, ceiling: Duration) -> Duration {
+    let ceiling = BACKOFF_FLOOR.saturating_mul(1 << failures.min(12)).min(ceiling).max(BACKOFF_FLOOR);
     BACKOFF_FLOOR + (ceiling - BACKOFF_FLOOR).mul_f64(fastrand::f64())
 }

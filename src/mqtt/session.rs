@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::client::MAX_PAYLOAD;
 use super::command;
+use super::lanes::Lanes;
 use super::payload::EventMessage;
 use super::shared::Shared;
 use crate::store::{OutboxId, Pending, StoreError};
@@ -86,6 +87,16 @@ pub(super) async fn run(
     }
     tracing::info!(broker = %shared.broker, "connected to the broker");
     shared.board.republish();
+    // What was acknowledged on an earlier connection is not sent again.
+    shared.settle();
+    let late = late();
+    let lanes = match Lanes::new(&shared.store, late, shared.backlog_per_s, Instant::now()) {
+        Ok(lanes) => lanes,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Err(ConnectionError::FlushTimeout);
+        }
+    };
     let (signals, received) = mpsc::unbounded_channel();
     let mut driver = Driver {
         shared,
@@ -93,11 +104,10 @@ pub(super) async fn run(
         received,
         unnumbered: VecDeque::new(),
         numbered: HashMap::new(),
-        cursor: OutboxId::default(),
-        late: late(),
+        lanes,
+        late,
         events: 0,
         values: 0,
-        drained: false,
         disconnected: false,
         heard: Instant::now(),
     };
@@ -116,6 +126,14 @@ async fn past(mut stop: Stop) {
     };
     if let Some(deadline) = deadline {
         tokio::time::sleep_until(deadline).await;
+    }
+}
+
+/// Completes at the moment, never if there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -154,11 +172,10 @@ struct Driver<'a> {
     received: mpsc::UnboundedReceiver<Signal>,
     unnumbered: VecDeque<Item>,
     numbered: HashMap<u16, Item>,
-    cursor: OutboxId,
+    lanes: Lanes,
     late: OutboxId,
     events: usize,
     values: usize,
-    drained: bool,
     disconnected: bool,
     /// When the broker last acknowledged something, or the first thing it owes was sent.
     heard: Instant,
@@ -176,18 +193,19 @@ impl Driver<'_> {
         let mut expire = tokio::time::interval(EXPIRE_EVERY);
         expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.fill()?;
             let stopping = stop.borrow_and_update().is_some();
+            self.fill(stopping)?;
             if stopping && self.idle() {
                 break;
             }
             let too_late = past(stop.clone());
             tokio::select! {
                 signal = self.received.recv() => self.note(signal),
-                () = self.shared.wake.notified() => self.drained = false,
+                () = self.shared.wake.notified() => self.lanes.wake(),
+                () = until(self.lanes.due()), if self.events < WINDOW => {}
                 _ = expire.tick() => {
                     self.shared.expire();
-                    self.drained = false;
+                    self.lanes.wake();
                     if !self.settled() && self.heard.elapsed() > ACKNOWLEDGED_WITHIN {
                         return Err(Gone);
                     }
@@ -200,7 +218,7 @@ impl Driver<'_> {
     }
 
     fn idle(&self) -> bool {
-        self.drained && self.settled() && self.shared.board.is_settled() && self.shared.notes.is_empty()
+        self.lanes.is_empty() && self.settled() && self.shared.board.is_settled() && self.shared.notes.is_empty()
     }
 
     /// Whether the broker has acknowledged all that was sent.
@@ -223,8 +241,8 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Sends what waits, as far as the windows allow.
-    fn fill(&mut self) -> Result<(), Gone> {
+    /// Sends what waits, as far as the windows allow, and the backlog in no hurry unless this is the end.
+    fn fill(&mut self, hurried: bool) -> Result<(), Gone> {
         while self.values < WINDOW {
             let Some((topic, payload)) = self.shared.board.take() else { break };
             self.values += 1;
@@ -236,16 +254,14 @@ impl Driver<'_> {
             self.values += 1;
             self.publish(Item::Note, topic, false, payload)?;
         }
-        while !self.drained && self.events < WINDOW {
-            // SQLite answers in well under a millisecond, so the task may wait for it.
-            let batch = self.shared.store.pending(self.cursor, WINDOW - self.events).unwrap_or_else(|error| {
-                tracing::error!("{error}");
-                Vec::new()
-            });
-            self.drained = batch.is_empty();
-            for pending in batch {
-                self.cursor = pending.id;
-                self.send_event(pending)?;
+        while self.events < WINDOW {
+            match self.lanes.next(&self.shared.store, Instant::now(), hurried) {
+                Ok(Some(pending)) => self.send_event(pending)?,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!("{error}");
+                    break;
+                }
             }
         }
         Ok(())

@@ -36,6 +36,7 @@ pub(super) struct Shared {
     pub(super) requests: Option<SyncSender<Request>>,
     /// What strangers send must not fill the log.
     pub(super) quiet: OncePerSecond,
+    pub(super) backlog_per_s: u32,
     /// Something waits.
     pub(super) wake: Notify,
     pub(super) stop: watch::Sender<Option<Instant>>,
@@ -46,12 +47,20 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Expires old events, and says so.
+    /// Expires old events, says so, and brings the store's file up to date.
     pub(super) fn expire(&self) {
         match self.store.expire(Timestamp::now()) {
             Ok(0) => {}
             Ok(gone) => tracing::warn!(gone, "events expired before the broker at {} took them", self.broker),
             Err(error) => tracing::error!("{error}"),
+        }
+        self.settle();
+    }
+
+    /// Brings the store's file up to date.
+    pub(super) fn settle(&self) {
+        if let Err(error) = self.store.settle() {
+            tracing::error!("{error}");
         }
     }
 

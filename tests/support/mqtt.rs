@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use lookout::config::file::default_store;
 use lookout::config::settings::{CameraSettings, MqttSettings, Name, StoreSettings};
 use lookout::frame::UnitBox;
 use lookout::mqtt::{MqttPublisher, Publisher};
@@ -28,13 +29,16 @@ pub fn settings(port: u16) -> MqttSettings {
         password: None,
         tls: None,
         keep_alive: Duration::from_secs(5),
+        reconnect_max: Duration::from_secs(1),
+        backlog_per_s: 1000,
         read_only: false,
         home_assistant: None,
     }
 }
 
 pub fn open(path: Option<PathBuf>, max_events: usize) -> Store {
-    Store::open(&StoreSettings { path, max_age: Duration::from_secs(3600), max_events }).expect("the store opens")
+    let max_age = Duration::from_secs(3600);
+    Store::open(&StoreSettings { path, max_age, max_events, ..default_store() }).expect("the store opens")
 }
 
 pub fn in_memory() -> Store {
