@@ -6,6 +6,7 @@ mod detect;
 mod embed;
 mod eval;
 mod eval_report;
+mod events;
 mod offline;
 mod photo;
 mod report;
@@ -29,6 +30,8 @@ pub enum Command {
     Eval(eval::EvalArgs),
     /// Print the resolved settings, or every fault in them
     Check(check::CheckArgs),
+    /// List, follow, export or purge stored events
+    Events(events::EventsArgs),
     /// Follow what a lookout publishes, as readable lines
     Watch(watch::WatchArgs),
 }
@@ -46,6 +49,7 @@ impl Command {
             Self::Embed(args) => embed::run(args).map(|()| ExitCode::SUCCESS),
             Self::Eval(args) => eval::run(args).map(|()| ExitCode::SUCCESS),
             Self::Check(args) => check::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Events(args) => events::run(args).map(|()| ExitCode::SUCCESS),
             Self::Watch(args) => watch::run(args).map(|()| ExitCode::SUCCESS),
         }
     }

@@ -181,7 +181,9 @@ mod tests {
     #[test]
     fn the_backlog_goes_at_its_rate() {
         let store = Store::open(&default_store()).expect("opens");
-        (0..100).for_each(|number| drop(push(&store, "a", number)));
+        for number in 0..100 {
+            push(&store, "a", number);
+        }
         let started = Instant::now();
         let mut now = started;
         let mut lanes = Lanes::new(&store, store.newest(), 20, now).expect("read");
