@@ -120,6 +120,25 @@ fn the_environment_overrides_the_file_and_is_checked_like_it() {
 }
 
 #[test]
+fn a_password_can_come_from_a_credential() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("mqtt-password"), "hidden-secret\n").expect("writes");
+    let place = folder.path().display().to_string();
+    let named = |name| [("LOOKOUT__MQTT__USER", "me"), ("LOOKOUT__MQTT__PASSWORD_CREDENTIAL", name)];
+    let with = |name| [&named(name)[..], &[("CREDENTIALS_DIRECTORY", place.as_str())]].concat();
+    let (valid, said) = check("usb.toml", &with("mqtt-password"));
+    assert!(valid && said.contains("password = \"***\"") && !said.contains("hidden-secret"), "{said}");
+    for (variables, wanted) in [
+        (with("other"), "mqtt.password_credential: cannot read"),
+        (with("../x"), "should be a credential's name"),
+        (named("mqtt-password").to_vec(), "is LoadCredential= in the unit?"),
+    ] {
+        let (valid, said) = check("usb.toml", &variables);
+        assert!(!valid && said.contains(wanted), "{said}");
+    }
+}
+
+#[test]
 fn systemd_accepts_the_service() {
     let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
         eprintln!("skipped: systemd-analyze is not here");

@@ -186,23 +186,45 @@ fn tls_with_an_own_authority_and_a_client_certificate() {
     });
     let mut settings = settings(broker.port);
     settings.host = "localhost".to_owned();
-    settings.tls = Some(TlsSettings { ca: Some(at("ca.pem")), client: Some((at("client.pem"), at("client.key"))) });
+    settings.tls = Some(TlsSettings {
+        ca: Some(at("ca.pem")),
+        client: Some((at("client.pem"), at("client.key"))),
+        alpn: Vec::new(),
+    });
     support::block_on(probe(&settings)).expect("both sides trust each other");
     let device = Device::start(settings.clone(), &in_memory());
     device.publisher.event(&event(EventKind::New, 0)).expect("stored");
     assert!(device.publisher.finish(DEADLINE));
 
-    settings.tls = Some(TlsSettings { ca: Some(at("ca.pem")), client: None });
+    settings.tls = Some(TlsSettings { ca: Some(at("ca.pem")), client: None, alpn: Vec::new() });
     let error = support::block_on(probe(&settings)).expect_err("the client's certificate is missing");
     assert!(matches!(error, MqttError::Tls { .. } | MqttError::Lost { .. }), "{error}");
 
-    settings.tls = Some(TlsSettings { ca: Some(at("other-ca.pem")), client: None });
+    settings.tls = Some(TlsSettings { ca: Some(at("other-ca.pem")), client: None, alpn: Vec::new() });
     let error = support::block_on(probe(&settings)).expect_err("the broker's authority is not trusted");
     assert!(matches!(error, MqttError::Tls { .. }), "{error}");
 
-    settings.tls = Some(TlsSettings { ca: Some(at("missing.pem")), client: None });
+    settings.tls = Some(TlsSettings { ca: Some(at("missing.pem")), client: None, alpn: Vec::new() });
     let error = support::block_on(probe(&settings)).expect_err("the file is missing");
     assert!(error.to_string().contains("missing.pem"), "{error}");
+}
+
+#[test]
+fn protocols_are_offered_by_alpn() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut settings = settings(listener.local_addr().expect("its address").port());
+    let files = tempfile::tempdir().expect("a temporary folder");
+    tls_files(files.path());
+    let alpn = vec!["x-amzn-mqtt-ca".to_owned()];
+    settings.tls = Some(TlsSettings { ca: Some(files.path().join("ca.pem")), client: None, alpn });
+    let hello = std::thread::spawn(move || {
+        // The first thing that a client says holds them in the clear.
+        let mut hello = [0; 4096];
+        let read = std::io::Read::read(&mut listener.accept().expect("comes").0, &mut hello).expect("speaks");
+        String::from_utf8_lossy(&hello[..read]).into_owned()
+    });
+    support::block_on(probe(&settings)).expect_err("hung up");
+    assert!(hello.join().expect("no panic").contains("x-amzn-mqtt-ca"));
 }
 
 #[test]

@@ -161,9 +161,9 @@ fn five_hundred_events_survive_brokers_networks_and_kills() {
 fn the_store_is_bounded_and_pictures_go_first() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).expect("a time");
-    let path = Some(folder.path().join("lookout.db"));
+    let path = folder.path().join("lookout.db");
     let limit = 2_000_000;
-    let settings = StoreSettings { path: path.clone(), max_bytes: limit, ..default_store() };
+    let settings = StoreSettings { path: Some(path.clone()), max_bytes: limit, ..default_store() };
     let store = Store::open(&settings).expect("opens");
     let json = vec![b'x'; 1000];
     for second in 0..100 {
@@ -186,7 +186,7 @@ fn the_store_is_bounded_and_pictures_go_first() {
     assert!(counts.bytes <= limit && counts.expired > 0 && counts.pictures_expired == 100, "{counts:?}");
     let kept = store.list(&Wanted::default(), 10_000).expect("read");
     assert!(kept.iter().all(|message| !message.sent) && kept.len() as u64 == counts.waiting);
-    assert!(std::fs::metadata(path.expect("set")).expect("a file").len() < limit + 500_000);
+    assert!(std::fs::metadata(path).expect("a file").len() < limit + 500_000);
 }
 
 #[test]

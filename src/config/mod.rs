@@ -2,7 +2,9 @@
 
 pub mod camera;
 pub mod changes;
+pub mod device;
 pub mod file;
+mod mqtt;
 pub mod settings;
 pub mod show;
 mod source;

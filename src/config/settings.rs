@@ -126,6 +126,8 @@ pub struct MqttSettings {
     pub reconnect_max: Duration,
     /// So many events a second are sent of those that had to wait for the broker.
     pub backlog_per_s: u32,
+    /// The greatest payload that is published, bytes.
+    pub max_payload: usize,
     /// Whether messages may change nothing.
     pub read_only: bool,
     /// How Home Assistant is told of this device; `None` does not tell it.
@@ -163,6 +165,8 @@ pub struct TlsSettings {
     pub ca: Option<PathBuf>,
     /// PEM files of the client's certificate and key.
     pub client: Option<(PathBuf, PathBuf)>,
+    /// Protocols that are offered by ALPN, in this order; none where empty.
+    pub alpn: Vec<String>,
 }
 
 /// Where events wait for the broker.

@@ -45,6 +45,7 @@ fn mqtt(mqtt: &MqttSettings) -> Table {
     put(&mut table, "keep_alive_s", mqtt.keep_alive.as_secs() as i64);
     put(&mut table, "reconnect_max_s", mqtt.reconnect_max.as_secs() as i64);
     put(&mut table, "backlog_per_s", i64::from(mqtt.backlog_per_s));
+    put(&mut table, "max_payload_kb", (mqtt.max_payload / 1000) as i64);
     put(&mut table, "read_only", mqtt.read_only);
     if let Some(user) = &mqtt.user {
         put(&mut table, "user", user.clone());
@@ -55,6 +56,9 @@ fn mqtt(mqtt: &MqttSettings) -> Table {
     if let Some(tls) = &mqtt.tls {
         if let Some(ca) = &tls.ca {
             put(&mut table, "ca", ca.display().to_string());
+        }
+        if !tls.alpn.is_empty() {
+            put(&mut table, "alpn", tls.alpn.clone());
         }
         if let Some((cert, key)) = &tls.client {
             put(&mut table, "client_cert", cert.display().to_string());

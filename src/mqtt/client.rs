@@ -8,18 +8,12 @@ use rumqttc::{AsyncClient, Event, MqttOptions, Packet, TlsConfiguration, Transpo
 use super::error::MqttError;
 use crate::config::settings::{MqttSettings, TlsSettings};
 
-/// The greatest packet that is sent, bytes. rumqttc's own 10 KiB are too few for a snapshot.
-pub const MAX_PACKET: usize = 1024 * 1024;
-
 /// The greatest packet that is taken, bytes. One that is larger ends the connection, and a retained one would end every
 /// connection, so this is far above anything that is listened for.
 const MAX_INCOMING: usize = 32 * 1024 * 1024;
 
 /// Room for topic and header in a packet, bytes.
-const PACKET_OVERHEAD: usize = 1024;
-
-/// The greatest payload, bytes.
-pub const MAX_PAYLOAD: usize = MAX_PACKET - PACKET_OVERHEAD;
+const PACKET_OVERHEAD: usize = 2 * 1024;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -40,7 +34,8 @@ pub(super) fn broker(settings: &MqttSettings) -> String {
 pub(super) fn options(settings: &MqttSettings, client_id: &str) -> Result<MqttOptions, MqttError> {
     let mut options = MqttOptions::new(client_id, address(&settings.host), settings.port);
     options.set_clean_session(true);
-    options.set_max_packet_size(MAX_INCOMING, MAX_PACKET);
+    // rumqttc's own 10 KiB are too few for a snapshot.
+    options.set_max_packet_size(MAX_INCOMING, settings.max_payload + PACKET_OVERHEAD);
     // rumqttc refuses less than a second.
     options.set_keep_alive(settings.keep_alive.max(Duration::from_secs(1)));
     if let Some(user) = &settings.user {
@@ -69,7 +64,9 @@ fn tls_configuration(tls: &TlsSettings) -> Result<TlsConfiguration, MqttError> {
         }
         None => None,
     };
-    Ok(TlsConfiguration::Simple { ca, alpn: None, client_auth })
+    let protocols: Vec<Vec<u8>> = tls.alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    let alpn = (!protocols.is_empty()).then_some(protocols);
+    Ok(TlsConfiguration::Simple { ca, alpn, client_auth })
 }
 
 /// The bundle is read here because rumqttc's default panics where there is none.

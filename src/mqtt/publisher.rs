@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::answer::Notes;
 use super::board::Board;
-use super::client::{self, MAX_PAYLOAD};
+use super::client;
 use super::command::{Refusal, Request};
 use super::error::MqttError;
 use super::payload::{self, EventMessage};
@@ -67,6 +67,7 @@ impl MqttPublisher {
             requests: (!settings.read_only).then_some(requests),
             quiet: OncePerSecond::default(),
             wake: Notify::new(),
+            max_payload: settings.max_payload,
             backlog_per_s: settings.backlog_per_s,
             stop: watch::Sender::new(None),
             ended: Shutdown::default(),
@@ -130,9 +131,13 @@ impl Publisher {
     }
 
     fn picture(&self, topic: String, jpeg: Vec<u8>) {
-        if jpeg.len() > MAX_PAYLOAD {
-            let bytes = jpeg.len();
-            tracing::warn!(topic, bytes, "the snapshot is not published: more than {MAX_PAYLOAD} bytes");
+        let (bytes, most) = (jpeg.len(), self.shared.max_payload);
+        if bytes > most {
+            tracing::warn!(
+                topic,
+                bytes,
+                "the snapshot is not published: more than {most} bytes (`mqtt.max_payload_kb`)"
+            );
             return;
         }
         self.show(topic, jpeg);

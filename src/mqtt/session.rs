@@ -11,7 +11,6 @@ use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOpti
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::client::MAX_PAYLOAD;
 use super::command;
 use super::lanes::Lanes;
 use super::payload::EventMessage;
@@ -269,7 +268,7 @@ impl Driver<'_> {
 
     fn send_event(&mut self, pending: Pending) -> Result<(), Gone> {
         let mut message = match serde_json::from_slice::<EventMessage>(&pending.json) {
-            Ok(message) if pending.json.len() < MAX_PAYLOAD => message,
+            Ok(message) if pending.json.len() < self.shared.max_payload => message,
             Ok(_) => {
                 self.discard(&pending, "it is larger than a packet may be");
                 return Ok(());

@@ -36,6 +36,7 @@ pub(super) struct Shared {
     pub(super) requests: Option<SyncSender<Request>>,
     /// What strangers send must not fill the log.
     pub(super) quiet: OncePerSecond,
+    pub(super) max_payload: usize,
     pub(super) backlog_per_s: u32,
     /// Something waits.
     pub(super) wake: Notify,

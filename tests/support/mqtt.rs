@@ -30,6 +30,7 @@ pub fn settings(port: u16) -> MqttSettings {
         tls: None,
         keep_alive: Duration::from_secs(5),
         reconnect_max: Duration::from_secs(1),
+        max_payload: 1_000_000,
         backlog_per_s: 1000,
         read_only: false,
         home_assistant: None,
