@@ -9,7 +9,7 @@ mod support;
 use std::time::Duration;
 
 use lookout::capture::CameraStatus;
-use lookout::config::settings::{Secret, TlsSettings};
+use lookout::config::settings::{Protocol, Secret, TlsSettings};
 use lookout::mqtt::payload::{EventMessage, stats_json};
 use lookout::mqtt::stats::CameraStats;
 use lookout::mqtt::{MqttError, probe};
@@ -84,6 +84,7 @@ fn events_come_in_order_and_fit_the_schema() {
     }
     assert!(device.publisher.finish(DEADLINE));
     assert_eq!((store.counts().waiting, store.counts().published), (0, 100));
+    assert_eq!(broker.complaints(), Vec::<String>::new());
 }
 
 #[test]
@@ -225,6 +226,21 @@ fn protocols_are_offered_by_alpn() {
     });
     support::block_on(probe(&settings)).expect_err("hung up");
     assert!(hello.join().expect("no panic").contains("x-amzn-mqtt-ca"));
+}
+
+#[test]
+fn an_older_broker_is_spoken_to_in_its_own_tongue() {
+    let broker = Mosquitto::start();
+    let mut hears = Subscriber::new(broker.port);
+    let mut settings = settings(broker.port);
+    settings.protocol = Protocol::V311;
+    support::block_on(probe(&settings)).expect("lets it in");
+    let device = Device::start(settings, &in_memory());
+    device.publisher.event(&event(EventKind::New, 0)).expect("stored");
+    hears.await_events(1, SOON);
+    assert!(device.publisher.finish(DEADLINE));
+    hears.await_value("lookout/hof/status", "stopped", SOON);
+    assert_eq!(broker.complaints(), Vec::<String>::new());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lookout::config::file::default_store;
-use lookout::config::settings::StoreSettings;
+use lookout::config::settings::{Protocol, StoreSettings};
 use lookout::store::{OutboxId, Store, Wanted};
 use lookout::track::{Event, EventKind};
 use mosquitto::Mosquitto;
@@ -55,6 +55,8 @@ fn device_process() {
     let store = store(Path::new(folder));
     let mut settings = settings(port.parse().expect("a port"));
     settings.backlog_per_s = 200;
+    // Each start speaks the one or the other.
+    settings.protocol = if fastrand::bool() { Protocol::V5 } else { Protocol::V311 };
     let device = Device::start(settings, &store);
     let said = Path::new(folder).join("pushed");
     let first = std::fs::read_to_string(&said).map_or(0, |text| text.parse().expect("a number"));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::file::{existing, path};
-use super::settings::{DiscoveryForm, HomeAssistantSettings, MqttSettings, Secret, TlsSettings};
+use super::settings::{DiscoveryForm, HomeAssistantSettings, MqttSettings, Protocol, Secret, TlsSettings};
 use super::table::Table;
 
 pub(super) fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
@@ -13,6 +13,14 @@ pub(super) fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> 
     if let Err(problem) = &server {
         table.fault("url", problem.clone());
     }
+    let protocol = match table.text("protocol").as_deref() {
+        None | Some("5") => Protocol::V5,
+        Some("3.1.1") => Protocol::V311,
+        Some(other) => {
+            table.fault("protocol", format!("is {other:?}, should be \"5\" or \"3.1.1\""));
+            Protocol::V5
+        }
+    };
     let base = table.text("base").unwrap_or_else(|| "lookout".to_owned());
     topic(&table, "base", &base);
     let user = table.text("user");
@@ -48,6 +56,7 @@ pub(super) fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> 
     Some(MqttSettings {
         host,
         port,
+        protocol,
         base,
         user,
         password,

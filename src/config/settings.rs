@@ -112,6 +112,8 @@ pub struct MqttSettings {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Which MQTT is spoken.
+    pub protocol: Protocol,
     /// First part of every topic, without slashes at its ends.
     pub base: String,
     /// User name, if the broker wants one.
@@ -132,6 +134,15 @@ pub struct MqttSettings {
     pub read_only: bool,
     /// How Home Assistant is told of this device; `None` does not tell it.
     pub home_assistant: Option<HomeAssistantSettings>,
+}
+
+/// A version of MQTT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// 5, with message expiry, content types, correlation data and user properties.
+    V5,
+    /// 3.1.1, for brokers before 2019.
+    V311,
 }
 
 /// What Home Assistant is told, and where.

@@ -3,7 +3,8 @@
 use toml::{Table, Value};
 
 use super::settings::{
-    CameraSettings, DiscoveryForm, LogFormat, MqttSettings, PromptSettings, Rotation, Settings, Source, StoreSettings,
+    CameraSettings, DiscoveryForm, LogFormat, MqttSettings, PromptSettings, Protocol, Rotation, Settings, Source,
+    StoreSettings,
 };
 use crate::frame::Polygon;
 
@@ -41,6 +42,7 @@ fn mqtt(mqtt: &MqttSettings) -> Table {
     let mut table = Table::new();
     let scheme = if mqtt.tls.is_some() { "mqtts" } else { "mqtt" };
     put(&mut table, "url", format!("{scheme}://{}:{}", mqtt.host, mqtt.port));
+    put(&mut table, "protocol", if mqtt.protocol == Protocol::V5 { "5" } else { "3.1.1" });
     put(&mut table, "base", mqtt.base.clone());
     put(&mut table, "keep_alive_s", mqtt.keep_alive.as_secs() as i64);
     put(&mut table, "reconnect_max_s", mqtt.reconnect_max.as_secs() as i64);

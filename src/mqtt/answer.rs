@@ -5,11 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use super::command::{Asker, BETWEEN_PHRASES, Refusal};
+use super::command::{Asker, BETWEEN_PHRASES};
 use super::payload::state_text;
 use super::publisher::Publisher;
 use super::topics::Topics;
 use crate::config::settings::{CameraSettings, Name, PromptSettings, Zone};
+use crate::config::table::Fault;
 
 /// Topics below a prompt that are cleared when it is gone.
 const OF_PROMPT: [&str; 8] = ["state", "count", "score", "last_seen", "snapshot", "enabled", "threshold", "phrase"];
@@ -56,7 +57,7 @@ struct PromptMessage<'a> {
 }
 
 #[derive(Serialize)]
-struct ErrorMessage<'a> {
+struct AnswerMessage<'a> {
     topic: &'a str,
     id: Option<&'a str>,
     faults: Vec<FaultMessage<'a>>,
@@ -93,40 +94,48 @@ pub fn settings_json(camera: &CameraSettings, standing: &Standing) -> Vec<u8> {
     serde_json::to_vec(&message).expect("plain fields always serialise")
 }
 
-/// What was wrong with a request, as JSON.
-pub fn error_json(refusal: &Refusal) -> Vec<u8> {
-    let message = ErrorMessage {
-        topic: &refusal.asker.topic,
-        id: refusal.asker.id.as_deref(),
-        faults: refusal.faults.iter().map(|f| FaultMessage { key: &f.key, problem: &f.problem }).collect(),
+/// What became of a request, as JSON: what was wrong with it, or nothing.
+pub fn answer_json(asker: &Asker, faults: &[Fault]) -> Vec<u8> {
+    let message = AnswerMessage {
+        topic: &asker.topic,
+        id: asker.id.as_deref(),
+        faults: faults.iter().map(|f| FaultMessage { key: &f.key, problem: &f.problem }).collect(),
     };
     serde_json::to_vec(&message).expect("plain fields always serialise")
+}
+
+/// A message that is neither retained nor stored.
+pub(super) struct Note {
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+    /// What the asker gave to know the answer by.
+    pub(super) correlation: Option<Vec<u8>>,
 }
 
 /// Messages that are not retained and not stored, first in, first out. When more wait than fit, the newest are refused;
 /// the log counts all that they would have told.
 #[derive(Default)]
-pub(super) struct Notes(Mutex<VecDeque<(String, Vec<u8>)>>);
+pub(super) struct Notes(Mutex<VecDeque<Note>>);
 
 impl Notes {
     /// So many errors tell enough.
     const MOST: usize = 64;
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<(String, Vec<u8>)>> {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Note>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// False if it is refused.
-    pub(super) fn push(&self, topic: String, payload: Vec<u8>) -> bool {
+    pub(super) fn push(&self, note: Note) -> bool {
         let mut queue = self.queue();
         let fits = queue.len() < Self::MOST;
         if fits {
-            queue.push_back((topic, payload));
+            queue.push_back(note);
         }
         fits
     }
 
-    pub(super) fn take(&self) -> Option<(String, Vec<u8>)> {
+    pub(super) fn take(&self) -> Option<Note> {
         self.queue().pop_front()
     }
 
@@ -156,6 +165,7 @@ impl Publisher {
         if let Some((setting, _)) = asker.topic.rsplit_once('/') {
             self.repeat(setting);
         }
+        self.reply(asker);
     }
 
     /// Clears what was retained of a prompt that is no longer there.

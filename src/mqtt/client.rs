@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, TlsConfiguration, Transport};
+use rumqttc::{MqttOptions, TlsConfiguration, Transport, v5};
 
 use super::error::MqttError;
+use super::link::{self, MAX_HEARD, Signal};
 use crate::config::settings::{MqttSettings, TlsSettings};
 
-/// The greatest packet that is taken, bytes. One that is larger ends the connection, and a retained one would end every
+/// The greatest packet that is taken in MQTT 3.1.1, bytes. One that is larger ends the connection, and a retained one would end every
 /// connection, so this is far above anything that is listened for.
 const MAX_INCOMING: usize = 32 * 1024 * 1024;
 
 /// Room for topic and header in a packet, bytes.
-const PACKET_OVERHEAD: usize = 2 * 1024;
+pub(super) const PACKET_OVERHEAD: usize = 2 * 1024;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -37,6 +38,22 @@ pub(super) fn options(settings: &MqttSettings, client_id: &str) -> Result<MqttOp
     // rumqttc's own 10 KiB are too few for a snapshot.
     options.set_max_packet_size(MAX_INCOMING, settings.max_payload + PACKET_OVERHEAD);
     // rumqttc refuses less than a second.
+    options.set_keep_alive(settings.keep_alive.max(Duration::from_secs(1)));
+    if let Some(user) = &settings.user {
+        let password = settings.password.as_ref().map_or("", |password| password.reveal());
+        options.set_credentials(user, password);
+    }
+    if let Some(tls) = &settings.tls {
+        options.set_transport(Transport::Tls(tls_configuration(tls)?));
+    }
+    Ok(options)
+}
+
+/// As [`options`], for MQTT 5. The broker is told what is taken, and keeps larger messages to itself.
+pub(super) fn options5(settings: &MqttSettings, client_id: &str) -> Result<v5::MqttOptions, MqttError> {
+    let mut options = v5::MqttOptions::new(client_id, address(&settings.host), settings.port);
+    options.set_clean_start(true);
+    options.set_max_packet_size(Some((MAX_HEARD + PACKET_OVERHEAD) as u32));
     options.set_keep_alive(settings.keep_alive.max(Duration::from_secs(1)));
     if let Some(user) = &settings.user {
         let password = settings.password.as_ref().map_or("", |password| password.reveal());
@@ -91,21 +108,21 @@ fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, MqttError> {
 /// Why the broker cannot be used now.
 pub async fn probe(settings: &MqttSettings) -> Result<(), MqttError> {
     let id = format!("lookout-probe-{}", std::process::id());
-    let (client, mut connection) = AsyncClient::new(options(settings, &id)?, 4);
+    let (sender, mut connection) = link::open(settings, &id, None, 4)?;
     let broker = broker(settings);
     let attempt = async {
         loop {
-            match connection.poll().await {
-                Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                    let _ = client.try_disconnect();
+            match connection.next().await {
+                Ok(Signal::Connected(_)) => {
+                    let _ = sender.disconnect();
                     // Sends the goodbye; the broker may well be quicker to close.
-                    let _ = connection.poll().await;
+                    let _ = connection.next().await;
                     return Ok(());
                 }
                 Ok(_) => {}
                 Err(error) => {
                     let user = settings.user.as_deref();
-                    return Err(MqttError::from_connection(&error, &broker, &id, user, settings.tls.is_some()));
+                    return Err(MqttError::from_link(&error, &broker, &id, user, settings.tls.is_some()));
                 }
             }
         }

@@ -13,6 +13,9 @@ use crate::config::table::Fault;
 /// The greatest payload of a command, bytes.
 pub const MAX_COMMAND: usize = 64 * 1024;
 
+/// The most correlation data that is given back, bytes.
+const MAX_CORRELATION: usize = 1024;
+
 /// The longest request id that is given back, characters.
 const LONGEST_ID: usize = 128;
 
@@ -29,6 +32,8 @@ pub struct Asker {
     pub topic: String,
     /// What the request calls itself, if it does.
     pub id: Option<String>,
+    /// Where MQTT 5 asks for an answer, and with what correlation data.
+    pub reply: Option<(String, Vec<u8>)>,
 }
 
 /// A command that can be read; whether it can be followed is for others to say.
@@ -81,12 +86,23 @@ pub fn is_command(topics: &Topics, topic: &str) -> bool {
     topics.inside(topic).is_some() && (topic.ends_with("/set") || topic.ends_with("/reset"))
 }
 
+/// Where an answer is wanted, if it may be given there. Only below this device's own `answers`: whoever may command this
+/// device is not to speak with its rights on other topics.
+pub(super) fn allowed_reply(topics: &Topics, reply: Option<(String, Vec<u8>)>) -> Option<(String, Vec<u8>)> {
+    let allowed = |(topic, correlation): &(String, Vec<u8>)| {
+        let below = topics.inside(topic).and_then(|inside| inside.strip_prefix("answers/"));
+        let plain = |below: &str| !below.is_empty() && !below.contains(['+', '#', '\0']);
+        below.is_some_and(plain) && topic.len() <= LONGEST_TOPIC && correlation.len() <= MAX_CORRELATION
+    };
+    reply.filter(allowed)
+}
+
 /// Reads a command.
 ///
 /// # Errors
 /// What cannot be read in its topic or payload.
 pub fn read(topics: &Topics, topic: &str, payload: &[u8]) -> Result<Request, Refusal> {
-    let mut asker = Asker { topic: shortened(topic, LONGEST_TOPIC), id: None };
+    let mut asker = Asker { topic: shortened(topic, LONGEST_TOPIC), id: None, reply: None };
     let (camera, asked) = asked(topics, topic, payload, &mut asker.id)
         .map_err(|(key, problem)| Refusal { asker: asker.clone(), faults: vec![Fault { key, problem }] })?;
     Ok(Request { asker, camera, asked })

@@ -10,6 +10,7 @@ pub mod command;
 pub mod error;
 pub mod homeassistant;
 mod lanes;
+mod link;
 pub mod payload;
 pub mod publisher;
 mod session;

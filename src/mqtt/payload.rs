@@ -145,6 +145,17 @@ impl EventMessage {
         }
     }
 
+    /// What MQTT 5 tells beside the payload, so that a broker or consumer can choose without reading it.
+    pub(super) fn properties(&self) -> Vec<(&'static str, String)> {
+        let kind = match self.kind {
+            Kind::New => "new",
+            Kind::Update => "update",
+            Kind::End => "end",
+        };
+        let prompt = ("prompt", self.prompt.clone());
+        vec![("type", kind.to_owned()), prompt, ("historical", self.historical.to_string())]
+    }
+
     /// The message as JSON.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("plain fields always serialise")
@@ -208,6 +219,15 @@ pub fn stats_json(stats: &Stats) -> Vec<u8> {
         },
     };
     serde_json::to_vec(&message).expect("plain fields always serialise")
+}
+
+/// The media type of what is retained on a topic.
+pub(super) fn content_type(topic: &str) -> &'static str {
+    match topic.rsplit('/').next() {
+        Some("snapshot") => "image/jpeg",
+        Some("stats" | "settings" | "config") => "application/json",
+        _ => "text/plain",
+    }
 }
 
 /// `ON` or `OFF`.

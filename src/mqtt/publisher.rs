@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use super::answer::Notes;
 use super::board::Board;
 use super::client;
-use super::command::{Refusal, Request};
+use super::command::{Asker, Refusal, Request};
 use super::error::MqttError;
+use super::link;
 use super::payload::{self, EventMessage};
 use super::session::{self, Stop};
 use super::shared::Shared;
@@ -166,6 +167,10 @@ impl Publisher {
         }
     }
 
+    pub(super) fn reply(&self, asker: &Asker) {
+        self.shared.reply(asker, &[]);
+    }
+
     /// Tells Home Assistant of these cameras from now on; entities of what is gone disappear.
     pub fn announce(&self, cameras: &[CameraSettings]) {
         self.shared.announce(cameras);
@@ -269,10 +274,10 @@ async fn connect(
     stop: Stop,
     late: impl FnOnce() -> OutboxId,
 ) -> Result<(), MqttError> {
-    let options = client::options(settings, client_id)?;
-    session::run(shared, options, stop, late).await.map_err(|error| {
+    let link = link::open(settings, client_id, Some(shared.topics.status()), session::CHANNEL)?;
+    session::run(shared, link, stop, late).await.map_err(|error| {
         let user = settings.user.as_deref();
-        MqttError::from_connection(&error, &shared.broker, client_id, user, settings.tls.is_some())
+        MqttError::from_link(&error, &shared.broker, client_id, user, settings.tls.is_some())
     })
 }
 

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::answer::{self, Notes};
+use super::answer::{self, Note, Notes};
 use super::board::Board;
-use super::command::{self, Refusal, Request};
+use super::command::{self, Asker, Refusal, Request};
 use super::homeassistant::Discovery;
+use super::link::Heard;
 use super::topics::Topics;
 use crate::config::settings::{CameraSettings, HomeAssistantSettings, Name};
 use crate::config::table::Fault;
@@ -124,9 +125,11 @@ impl Shared {
         if self.requests.is_some() { command::subscriptions(&self.topics).into() } else { Vec::new() }
     }
 
-    /// Reads a command and hands it on. `size` is the payload's, bytes, also where it was too large to be kept.
-    pub(super) fn command(&self, topic: &str, payload: &[u8], size: usize, retained: bool) {
+    /// Reads a command and hands it on.
+    pub(super) fn command(&self, heard: Heard) {
+        let Heard { topic, payload, size, retained, reply } = heard;
         let Some(requests) = &self.requests else { return };
+        let reply = command::allowed_reply(&self.topics, reply);
         if retained {
             // It would be followed again at each start, long after it was meant.
             if let Some(held) = self.quiet.pass() {
@@ -134,15 +137,19 @@ impl Shared {
             }
             return;
         }
-        let payload = if size > payload.len() { &[b' '; command::MAX_COMMAND + 1][..] } else { payload };
-        let outcome = command::read(&self.topics, topic, payload).and_then(|request| {
+        // What was too large to be kept is still too large.
+        let payload = if size > payload.len() { vec![b' '; command::MAX_COMMAND + 1] } else { payload };
+        let read = command::read(&self.topics, &topic, &payload);
+        let outcome = read.and_then(|mut request| {
+            request.asker.reply.clone_from(&reply);
             let asker = request.asker.clone();
             requests.try_send(request).map_err(|_| {
                 let problem = "comes too fast: others wait still; send it again later".to_owned();
                 Refusal { asker, faults: vec![Fault { key: "topic".to_owned(), problem }] }
             })
         });
-        if let Err(refusal) = outcome {
+        if let Err(mut refusal) = outcome {
+            refusal.asker.reply = reply;
             self.refuse(&refusal);
         }
     }
@@ -153,7 +160,23 @@ impl Shared {
             let why = why.join("; ");
             tracing::warn!(held, "refused a command on {}: {}", refusal.asker.topic.escape_debug(), why.escape_debug());
         }
-        if self.notes.push(self.topics.errors(), answer::error_json(refusal)) {
+        let correlation = refusal.asker.reply.as_ref().map(|(_, correlation)| correlation.clone());
+        let error = Note {
+            topic: self.topics.errors(),
+            payload: answer::answer_json(&refusal.asker, &refusal.faults),
+            correlation,
+        };
+        if self.notes.push(error) {
+            self.wake.notify_one();
+        }
+        self.reply(&refusal.asker, &refusal.faults);
+    }
+
+    /// Answers where MQTT 5 asked for it; without faults, the request was followed.
+    pub(super) fn reply(&self, asker: &Asker, faults: &[Fault]) {
+        let Some((topic, correlation)) = asker.reply.clone() else { return };
+        let payload = answer::answer_json(asker, faults);
+        if self.notes.push(Note { topic, payload, correlation: Some(correlation) }) {
             self.wake.notify_one();
         }
     }

@@ -13,6 +13,7 @@ mod space;
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
@@ -182,6 +183,11 @@ impl Store {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A panic elsewhere leaves SQLite consistent, so the events are still worth saving.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a message may wait.
+    pub fn max_age(&self) -> Duration {
+        self.inner().settings.max_age
     }
 
     /// What became of the messages so far.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lookout::config::file::default_store;
-use lookout::config::settings::{CameraSettings, MqttSettings, Name, StoreSettings};
+use lookout::config::settings::{CameraSettings, MqttSettings, Name, Protocol, StoreSettings};
 use lookout::frame::UnitBox;
 use lookout::mqtt::{MqttPublisher, Publisher};
 use lookout::shutdown::Shutdown;
@@ -24,6 +24,7 @@ pub fn settings(port: u16) -> MqttSettings {
     MqttSettings {
         host: "127.0.0.1".to_owned(),
         port,
+        protocol: Protocol::V5,
         base: "lookout".to_owned(),
         user: None,
         password: None,
@@ -103,7 +104,7 @@ pub fn golden(file: &str, json: &[u8]) -> serde_json::Value {
 pub struct Device {
     pub publisher: Publisher,
     /// Kept open, so that commands find somebody.
-    _requests: std::sync::mpsc::Receiver<lookout::mqtt::Request>,
+    pub requests: std::sync::mpsc::Receiver<lookout::mqtt::Request>,
     runtime: Option<Runtime>,
 }
 
@@ -114,9 +115,9 @@ impl Device {
 
     pub fn start_with(settings: MqttSettings, cameras: &[CameraSettings], store: &Store) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let (publisher, _requests) =
+        let (publisher, requests) =
             MqttPublisher::start(settings, name("hof"), cameras, store.clone(), Shutdown::default(), runtime.handle());
-        Self { publisher, _requests, runtime: Some(runtime) }
+        Self { publisher, requests, runtime: Some(runtime) }
     }
 }
 

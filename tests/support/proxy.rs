@@ -80,7 +80,14 @@ impl Shared {
     }
 }
 
-type Unacknowledged = Arc<Mutex<HashMap<u16, (String, Vec<u8>)>>>;
+type Unacknowledged = Arc<Mutex<Sent>>;
+
+#[derive(Default)]
+struct Sent {
+    /// The protocol's level, from the CONNECT packet: 4 for 3.1.1, 5 for 5.
+    level: u8,
+    publishes: HashMap<u16, (String, Vec<u8>)>,
+}
 
 /// Two threads carry what either side says.
 fn join(shared: &Arc<Shared>, device: TcpStream, broker: TcpStream) {
@@ -97,7 +104,7 @@ fn join(shared: &Arc<Shared>, device: TcpStream, broker: TcpStream) {
         let acknowledge = |packet: &[u8]| {
             if packet[0] >> 4 == 4 {
                 let number = u16::from_be_bytes([packet[2], packet[3]]);
-                if let Some(publish) = sent.lock().expect("no panic").remove(&number) {
+                if let Some(publish) = sent.lock().expect("no panic").publishes.remove(&number) {
                     down.arrived.lock().expect("no panic").push(publish);
                 }
             }
@@ -156,15 +163,26 @@ fn remaining(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// Keeps a QoS 1 publish of MQTT 3.1.1 until it is acknowledged.
+/// Keeps a QoS 1 publish until it is acknowledged.
 fn note_publish(packet: &[u8], sent: &Unacknowledged) {
+    let Some((_, header)) = remaining(packet) else { return };
+    let mut sent = sent.lock().expect("no panic");
+    if packet[0] >> 4 == 1 {
+        // After the protocol's name, "MQTT".
+        sent.level = packet[header + 6];
+    }
     if packet[0] >> 4 != 3 || packet[0] & 0b110 == 0 {
         return;
     }
-    let Some((_, header)) = remaining(packet) else { return };
     let length = usize::from(u16::from_be_bytes([packet[header], packet[header + 1]]));
     let (start, end) = (header + 2, header + 2 + length);
     let topic = String::from_utf8_lossy(&packet[start..end]).into_owned();
     let number = u16::from_be_bytes([packet[end], packet[end + 1]]);
-    sent.lock().expect("no panic").insert(number, (topic, packet[end + 2..].to_vec()));
+    let mut rest = &packet[end + 2..];
+    if sent.level == 5 {
+        // The length of the properties is written as that of a packet is, which has one byte before it.
+        let (length, size) = remaining(&packet[end + 1..]).expect("properties");
+        rest = &rest[size - 1 + length..];
+    }
+    sent.publishes.insert(number, (topic, rest.to_vec()));
 }
