@@ -139,6 +139,41 @@ fn a_password_can_come_from_a_credential() {
 }
 
 #[test]
+fn the_examples_for_brokers_are_valid() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fleet.md")).expect("readable");
+    let examples: Vec<&str> =
+        page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|e| e.0).collect();
+    let ours: Vec<&&str> = examples.iter().filter(|example| example.contains("[mqtt]")).collect();
+    assert_eq!(ours.len(), 3);
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in ["thing-17.pem", "thing-17.key", "client-17.pem", "client-17.key"] {
+        std::fs::write(folder.path().join(file), "").expect("writes");
+    }
+    for example in ours {
+        let camera = "[[camera]]\nname = \"a\"\nsource = \"demo://\"\n[[camera.prompt]]\nphrases = \"a dog\"\n";
+        // What stands as a comment is meant to be taken.
+        let text = format!("{}{camera}", example.replace("\n# events", "\nevents"));
+        parse(&text, "docs/fleet.md", folder.path(), false).unwrap_or_else(|error| panic!("{error}\n{example}"));
+    }
+}
+
+#[test]
+fn templates_of_topics_are_checked() {
+    let camera = "[[camera]]\nname = \"a\"\nsource = \"demo://\"\n[[camera.prompt]]\nphrases = \"a dog\"\n";
+    let said = faults(&format!(
+        "[mqtt.topics]\nroot = \"{{camera}}/x\"\nevents = \"a/+/b\"\npublish = \"some\"\nform = \"xml\"\n{camera}"
+    ));
+    for wanted in [
+        "mqtt.topics.root: is \"{camera}/x\", which holds an unknown word; known here: {base}, {device}",
+        "mqtt.topics.events: is \"a/+/b\"",
+        "mqtt.topics.publish: is \"some\"",
+        "mqtt.topics.form: is \"xml\"",
+    ] {
+        assert!(said.contains(wanted), "{wanted:?} in\n{said}");
+    }
+}
+
+#[test]
 fn systemd_accepts_the_service() {
     let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
         eprintln!("skipped: systemd-analyze is not here");

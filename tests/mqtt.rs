@@ -9,7 +9,7 @@ mod support;
 use std::time::Duration;
 
 use lookout::capture::CameraStatus;
-use lookout::config::settings::{Protocol, Secret, TlsSettings};
+use lookout::config::settings::{EventForm, Protocol, Secret, TlsSettings, TopicSettings};
 use lookout::mqtt::payload::{EventMessage, stats_json};
 use lookout::mqtt::stats::CameraStats;
 use lookout::mqtt::{MqttError, probe};
@@ -241,6 +241,36 @@ fn an_older_broker_is_spoken_to_in_its_own_tongue() {
     assert!(device.publisher.finish(DEADLINE));
     hears.await_value("lookout/hof/status", "stopped", SOON);
     assert_eq!(broker.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn events_alone_go_where_a_convention_wants_them() {
+    let broker = Mosquitto::start();
+    let mut hears = Subscriber::new(broker.port);
+    let mut settings = settings(broker.port);
+    settings.topics = TopicSettings {
+        events: "lookout/v1/{device}/telemetry".to_owned(),
+        stats: "lookout/v1/{device}/stats".to_owned(),
+        everything: false,
+        form: EventForm::ThingsBoard,
+        ..TopicSettings::default()
+    };
+    let device = Device::start(settings, &in_memory());
+    device.publisher.prompt_state(&name("gate"), &name("dog"), true, 1, None);
+    device.publisher.stats(&Stats::default());
+    device.publisher.event(&event(EventKind::New, 0)).expect("stored");
+    hears.await_topic("lookout/v1/hof/telemetry", SOON);
+    hears.await_topic("lookout/v1/hof/stats", SOON);
+    assert!(device.publisher.finish(DEADLINE));
+    let message = &hears.seen.iter().find(|(topic, _)| topic.ends_with("telemetry")).expect("heard").1;
+    let message: serde_json::Value = serde_json::from_slice(message).expect("JSON");
+    assert_eq!(
+        (&message["ts"], &message["values"]["prompt"]),
+        (&event(EventKind::New, 0).last_seen.as_millisecond().into(), &"dog".into())
+    );
+    assert_eq!(hears.seen.len(), 2, "nothing else is published");
+    let later = Subscriber::new(broker.port);
+    assert!(later.seen.is_empty(), "and nothing retained");
 }
 
 #[test]

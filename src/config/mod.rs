@@ -9,6 +9,7 @@ pub mod settings;
 pub mod show;
 mod source;
 pub mod table;
+mod topics;
 pub mod written;
 
 pub use changes::Changes;

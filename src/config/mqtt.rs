@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::file::{existing, path};
 use super::settings::{DiscoveryForm, HomeAssistantSettings, MqttSettings, Protocol, Secret, TlsSettings};
 use super::table::Table;
+use super::topics::topics;
 
 pub(super) fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
     let url = table.text("url").unwrap_or_else(|| "mqtt://localhost:1883".to_owned());
@@ -23,6 +24,11 @@ pub(super) fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> 
     };
     let base = table.text("base").unwrap_or_else(|| "lookout".to_owned());
     topic(&table, "base", &base);
+    let topics = topics(&mut table);
+    let client_id = table.text("client_id").unwrap_or_else(|| "lookout-{device}".to_owned());
+    if !(1..=128).contains(&client_id.len()) || client_id.chars().any(char::is_control) {
+        table.fault("client_id", format!("is {client_id:?}, should be 1 to 128 characters"));
+    }
     let user = table.text("user");
     let password = password(&mut table, folder);
     if password.is_some() && user.is_none() {
@@ -58,6 +64,8 @@ pub(super) fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> 
         port,
         protocol,
         base,
+        topics,
+        client_id,
         user,
         password,
         tls,

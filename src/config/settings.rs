@@ -116,6 +116,10 @@ pub struct MqttSettings {
     pub protocol: Protocol,
     /// First part of every topic, without slashes at its ends.
     pub base: String,
+    /// Where messages go, and which.
+    pub topics: TopicSettings,
+    /// What the broker knows this device by, `{device}` standing for its id.
+    pub client_id: String,
     /// User name, if the broker wants one.
     pub user: Option<String>,
     /// Password, from a file or the environment.
@@ -143,6 +147,42 @@ pub enum Protocol {
     V5,
     /// 3.1.1, for brokers before 2019.
     V311,
+}
+
+/// Templates of topics, in which `{base}`, `{device}`, `{root}` and `{camera}` stand for what they name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// What stands in front of all topics of a device.
+    pub root: String,
+    /// Where events go.
+    pub events: String,
+    /// Where stats go.
+    pub stats: String,
+    /// Whether more is published than events and stats; if not, nothing is retained or listened to either.
+    pub everything: bool,
+    /// How an event is written.
+    pub form: EventForm,
+}
+
+/// How an event's message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventForm {
+    /// As `docs/event.schema.json` says.
+    Plain,
+    /// That as `values`, beside its time as `ts`: ThingsBoard's telemetry.
+    ThingsBoard,
+}
+
+impl Default for TopicSettings {
+    fn default() -> Self {
+        Self {
+            root: "{base}/{device}".to_owned(),
+            events: "{root}/{camera}/events".to_owned(),
+            stats: "{root}/stats".to_owned(),
+            everything: true,
+            form: EventForm::Plain,
+        }
+    }
 }
 
 /// What Home Assistant is told, and where.

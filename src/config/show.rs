@@ -3,8 +3,8 @@
 use toml::{Table, Value};
 
 use super::settings::{
-    CameraSettings, DiscoveryForm, LogFormat, MqttSettings, PromptSettings, Protocol, Rotation, Settings, Source,
-    StoreSettings,
+    CameraSettings, DiscoveryForm, EventForm, LogFormat, MqttSettings, PromptSettings, Protocol, Rotation, Settings,
+    Source, StoreSettings,
 };
 use crate::frame::Polygon;
 
@@ -44,6 +44,14 @@ fn mqtt(mqtt: &MqttSettings) -> Table {
     put(&mut table, "url", format!("{scheme}://{}:{}", mqtt.host, mqtt.port));
     put(&mut table, "protocol", if mqtt.protocol == Protocol::V5 { "5" } else { "3.1.1" });
     put(&mut table, "base", mqtt.base.clone());
+    put(&mut table, "client_id", mqtt.client_id.clone());
+    let mut topics = Table::new();
+    put(&mut topics, "root", mqtt.topics.root.clone());
+    put(&mut topics, "events", mqtt.topics.events.clone());
+    put(&mut topics, "stats", mqtt.topics.stats.clone());
+    put(&mut topics, "publish", if mqtt.topics.everything { "all" } else { "events" });
+    put(&mut topics, "form", if mqtt.topics.form == EventForm::Plain { "plain" } else { "thingsboard" });
+    put(&mut table, "topics", topics);
     put(&mut table, "keep_alive_s", mqtt.keep_alive.as_secs() as i64);
     put(&mut table, "reconnect_max_s", mqtt.reconnect_max.as_secs() as i64);
     put(&mut table, "backlog_per_s", i64::from(mqtt.backlog_per_s));

@@ -13,6 +13,9 @@ use crate::config::settings::{MqttSettings, TlsSettings};
 /// connection, so this is far above anything that is listened for.
 const MAX_INCOMING: usize = 32 * 1024 * 1024;
 
+/// Messages in flight, more than a session ever has.
+const MAX_IN_FLIGHT: u16 = 100;
+
 /// Room for topic and header in a packet, bytes.
 pub(super) const PACKET_OVERHEAD: usize = 2 * 1024;
 
@@ -53,6 +56,8 @@ pub(super) fn options(settings: &MqttSettings, client_id: &str) -> Result<MqttOp
 pub(super) fn options5(settings: &MqttSettings, client_id: &str) -> Result<v5::MqttOptions, MqttError> {
     let mut options = v5::MqttOptions::new(client_id, address(&settings.host), settings.port);
     options.set_clean_start(true);
+    // rumqttc makes room for as many messages in flight as there are packet ids, 14 MB, unless told otherwise.
+    options.set_outgoing_inflight_upper_limit(MAX_IN_FLIGHT);
     options.set_max_packet_size(Some((MAX_HEARD + PACKET_OVERHEAD) as u32));
     options.set_keep_alive(settings.keep_alive.max(Duration::from_secs(1)));
     if let Some(user) = &settings.user {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stats::Stats;
 use crate::capture::CameraStatus;
-use crate::config::settings::Name;
+use crate::config::settings::{EventForm, Name};
 use crate::store::OutboxCounts;
 use crate::track::{Event, EventKind};
 
@@ -142,6 +142,18 @@ impl EventMessage {
                 hits: event.evidence.hits,
             },
             historical: false,
+        }
+    }
+
+    /// The message as a broker wants it.
+    pub fn written(&self, form: EventForm) -> Vec<u8> {
+        let json = self.to_json();
+        let time = self.last_seen.parse::<Timestamp>();
+        match (form, time) {
+            (EventForm::ThingsBoard, Ok(time)) => {
+                [format!("{{\"ts\":{},\"values\":", time.as_millisecond()).as_bytes(), &json, b"}"].concat()
+            }
+            _ => json,
         }
     }
 

@@ -53,7 +53,8 @@ impl MqttPublisher {
         shutdown: Shutdown,
         runtime: &Handle,
     ) -> (Publisher, Receiver<Request>) {
-        let topics = Topics::new(&settings.base, &device);
+        let topics = Topics::from_templates(&settings.topics, &settings.base, &device);
+        let everything = settings.topics.everything;
         let (requests, received) = sync_channel(WAITING_REQUESTS);
         let shared = Arc::new(Shared {
             broker: client::broker(&settings),
@@ -62,10 +63,12 @@ impl MqttPublisher {
             store,
             board: Board::default(),
             notes: Notes::default(),
-            home_assistant: settings.home_assistant.clone(),
+            everything,
+            form: settings.topics.form,
+            home_assistant: settings.home_assistant.clone().filter(|_| everything),
             discovery: Mutex::default(),
             known: Mutex::default(),
-            requests: (!settings.read_only).then_some(requests),
+            requests: (everything && !settings.read_only).then_some(requests),
             quiet: OncePerSecond::default(),
             wake: Notify::new(),
             max_payload: settings.max_payload,
@@ -154,8 +157,12 @@ impl Publisher {
         self.show(self.shared.topics.stats(), payload::stats_json(stats));
     }
 
-    /// Puts a retained value of any topic on the board; the newest of each topic wins.
+    /// Puts a retained value of any topic on the board; the newest of each topic wins. Where only events are published,
+    /// nothing but stats.
     pub fn show(&self, topic: String, payload: Vec<u8>) {
+        if !self.shared.everything && topic != self.shared.topics.stats() {
+            return;
+        }
         if self.shared.board.set(topic, payload) {
             self.shared.wake.notify_one();
         }
@@ -225,7 +232,7 @@ fn last_value(topic: &str, now: &[u8]) -> Option<Vec<u8>> {
 
 /// One connection after the other, until the program stops.
 async fn keep_connected(shared: Arc<Shared>, settings: MqttSettings, shutdown: Shutdown, left_over: OutboxId) {
-    let client_id = format!("lookout-{}", shared.device);
+    let client_id = settings.client_id.replace("{device}", shared.device.as_str());
     let mut stop = shared.stop.subscribe();
     let mut failures = 0;
     let mut late = left_over;
@@ -274,7 +281,7 @@ async fn connect(
     stop: Stop,
     late: impl FnOnce() -> OutboxId,
 ) -> Result<(), MqttError> {
-    let link = link::open(settings, client_id, Some(shared.topics.status()), session::CHANNEL)?;
+    let link = link::open(settings, client_id, shared.everything.then(|| shared.topics.status()), session::CHANNEL)?;
     session::run(shared, link, stop, late).await.map_err(|error| {
         let user = settings.user.as_deref();
         MqttError::from_link(&error, &shared.broker, client_id, user, settings.tls.is_some())

@@ -228,7 +228,7 @@ impl Driver<'_> {
             self.values += 1;
             let cleared = payload.is_empty().then(|| topic.clone());
             let about = About { content_type: Some(content_type(&topic)), ..About::default() };
-            self.publish(Item::Value(cleared), Message { topic, payload, retain: true, about })?;
+            self.publish(Item::Value(cleared), Message { topic, payload, retain: self.shared.everything, about })?;
         }
         while self.values < WINDOW {
             let Some(Note { topic, payload, correlation }) = self.shared.notes.take() else { break };
@@ -275,7 +275,7 @@ impl Driver<'_> {
             user: message.properties(),
             ..About::default()
         };
-        let (topic, payload) = (self.shared.topics.events(&pending.camera), message.to_json());
+        let (topic, payload) = (self.shared.topics.events(&pending.camera), message.written(self.shared.form));
         self.publish(Item::Event(pending.id), Message { topic, payload, retain: false, about })
     }
 
@@ -285,6 +285,9 @@ impl Driver<'_> {
     }
 
     fn publish_status(&mut self, status: &str) -> Result<(), Gone> {
+        if !self.shared.everything {
+            return Ok(());
+        }
         let topic = self.shared.topics.status();
         let about = About { content_type: Some("text/plain"), ..About::default() };
         self.publish(Item::Status, Message { topic, payload: status.into(), retain: true, about })

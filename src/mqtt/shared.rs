@@ -15,7 +15,7 @@ use super::command::{self, Asker, Refusal, Request};
 use super::homeassistant::Discovery;
 use super::link::Heard;
 use super::topics::Topics;
-use crate::config::settings::{CameraSettings, HomeAssistantSettings, Name};
+use crate::config::settings::{CameraSettings, EventForm, HomeAssistantSettings, Name};
 use crate::config::table::Fault;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
@@ -29,6 +29,9 @@ pub(super) struct Shared {
     pub(super) store: Store,
     pub(super) board: Board,
     pub(super) notes: Notes,
+    /// Whether more is published than events and stats.
+    pub(super) everything: bool,
+    pub(super) form: EventForm,
     pub(super) home_assistant: Option<HomeAssistantSettings>,
     pub(super) discovery: Mutex<Option<Arc<Discovery>>>,
     /// The prompts of each camera, as they are told of.
@@ -92,8 +95,9 @@ impl Shared {
     }
 
     /// Where it shows which cameras and prompts an earlier run has left at the broker.
-    pub(super) fn traces(&self) -> [String; 2] {
-        ["+/status", "+/+/state"].map(|levels| self.topics.below(levels))
+    pub(super) fn traces(&self) -> Vec<String> {
+        let traces = ["+/status", "+/+/state"].map(|levels| self.topics.below(levels));
+        if self.everything { traces.into() } else { Vec::new() }
     }
 
     /// Clears what is retained of a camera or prompt that is gone; this topic is a trace of it.

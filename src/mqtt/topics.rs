@@ -2,18 +2,30 @@
 
 use std::fmt::Display;
 
-use crate::config::settings::Name;
+use crate::config::settings::{Name, TopicSettings};
 
 /// The topics of one device. Camera and prompt parts are [`Name`]s, as text where they come from the store.
 #[derive(Clone, Debug)]
 pub struct Topics {
     device: String,
+    /// With `{camera}` where the camera's name belongs.
+    events: String,
+    stats: String,
 }
 
 impl Topics {
     /// Topics under `<base>/<device>`; slashes at the base's ends are ignored.
     pub fn new(base: &str, device: &Name) -> Self {
-        Self { device: format!("{}/{device}", base.trim_matches('/')) }
+        Self::from_templates(&TopicSettings::default(), base, device)
+    }
+
+    /// Topics by templates.
+    pub fn from_templates(templates: &TopicSettings, base: &str, device: &Name) -> Self {
+        let place =
+            |template: &str| template.replace("{base}", base.trim_matches('/')).replace("{device}", device.as_str());
+        let root = place(&templates.root);
+        let (events, stats) = (templates.events.replace("{root}", &root), templates.stats.replace("{root}", &root));
+        Self { events: place(&events), stats: place(&stats), device: root }
     }
 
     /// A topic or filter made of these levels below the device.
@@ -33,7 +45,7 @@ impl Topics {
 
     /// Health and rates as JSON, retained.
     pub fn stats(&self) -> String {
-        format!("{}/stats", self.device)
+        self.stats.clone()
     }
 
     /// What was wrong with a command.
@@ -48,7 +60,7 @@ impl Topics {
 
     /// Events as JSON.
     pub fn events(&self, camera: impl Display) -> String {
-        format!("{}/{camera}/events", self.device)
+        self.events.replace("{camera}", &camera.to_string())
     }
 
     /// `ON` or `OFF`, retained.

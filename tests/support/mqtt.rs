@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lookout::config::file::default_store;
-use lookout::config::settings::{CameraSettings, MqttSettings, Name, Protocol, StoreSettings};
+use lookout::config::settings::{CameraSettings, MqttSettings, Name, Protocol, StoreSettings, TopicSettings};
 use lookout::frame::UnitBox;
 use lookout::mqtt::{MqttPublisher, Publisher};
 use lookout::shutdown::Shutdown;
@@ -26,6 +26,8 @@ pub fn settings(port: u16) -> MqttSettings {
         port,
         protocol: Protocol::V5,
         base: "lookout".to_owned(),
+        topics: TopicSettings::default(),
+        client_id: "lookout-{device}".to_owned(),
         user: None,
         password: None,
         tls: None,
