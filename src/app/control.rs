@@ -29,6 +29,9 @@ pub(super) struct Control {
     pub(super) publisher: Publisher,
 }
 
+/// Between two requests; those that come faster wait, and are refused when too many do.
+const PACE: Duration = Duration::from_millis(20);
+
 type Faults = Vec<Fault>;
 
 /// One fault.
@@ -73,7 +76,11 @@ impl Control {
         std::thread::Builder::new().name("control".to_owned()).spawn(move || {
             while !shutdown.requested() {
                 match requests.recv_timeout(Duration::from_millis(200)) {
-                    Ok(request) => self.follow(request, &cameras),
+                    Ok(request) => {
+                        self.follow(request, &cameras);
+                        // Each change is a write, and whoever asks without end must not wear out an SD card.
+                        shutdown.wait_timeout(PACE);
+                    }
                     Err(RecvTimeoutError::Timeout) => {}
                     // Where messages may change nothing, none come.
                     Err(RecvTimeoutError::Disconnected) => break,
