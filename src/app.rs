@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::clip::{ImageEncoder, Model, ModelError, TileEncoder};
+use crate::config::Laid;
 use crate::config::settings::{CameraSettings, ModelSettings, Settings};
 use crate::mqtt::{self, MqttPublisher, Publisher, Request};
 use crate::prompts::PromptBank;
@@ -46,8 +47,8 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
         .context("cannot start the runtime")?;
     listen_to_signals(&runtime, &shutdown)?;
     let store = settings.mqtt.as_ref().map(|_| Store::open(&settings.store)).transpose()?;
-    let changes = store.as_ref().map(stored_changes).transpose()?.unwrap_or_default();
-    let (cameras, misfits) = settings.written.cameras(&changes);
+    let stored = store.as_ref().map(stored_changes).transpose()?.unwrap_or_default();
+    let Laid { cameras, fitting: changes, misfits } = settings.written.cameras(&stored);
     misfits.iter().for_each(|fault| tracing::warn!("{fault}"));
     let model = open_model(&settings)?;
     for warning in unknown_words(&model, &cameras) {
@@ -61,7 +62,7 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
     let counters = Arc::new(Counters::default());
     let control = store.zip(publisher.clone()).map(|(store, publisher)| -> anyhow::Result<Control> {
         let (written, cameras, revision) = (settings.written.clone(), cameras.clone(), store.revision()?);
-        Ok(Control { written, changes, cameras, revision, model: settings.model.clone(), store, publisher })
+        Ok(Control { written, stored, changes, cameras, revision, model: settings.model.clone(), store, publisher })
     });
     let control = control.transpose()?;
     let common = Common {

@@ -8,10 +8,13 @@ mod program;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lookout::config::settings::{Name, Settings};
-use lookout::config::{Changes, parse};
+use jiff::Timestamp;
+use lookout::config::file::default_store;
+use lookout::config::settings::{Name, Settings, StoreSettings};
+use lookout::config::{Changes, Laid, parse};
 use lookout::mqtt::command::read;
 use lookout::mqtt::{Asked, Topics};
+use lookout::store::Store;
 use mosquitto::Mosquitto;
 use program::{Hears, Running, config, output};
 use serde_json::{Value, json};
@@ -31,7 +34,7 @@ fn settings() -> Settings {
 /// The asked change, or what was wrong with it.
 fn asked(topic: &str, payload: &[u8]) -> Result<Asked, String> {
     let topics = Topics::new("lookout", &name("hof"));
-    match read(&topics, &format!("lookout/hof/{topic}"), payload) {
+    match read(&topics, &format!("lookout/hof/{topic}"), payload, payload.len()) {
         Ok(request) => Ok(request.asked),
         Err(refusal) => Err(refusal.faults.iter().map(ToString::to_string).collect()),
     }
@@ -164,12 +167,14 @@ fn what_the_file_no_longer_has_is_told_and_left_out() {
     change("street", "prompts/wolf/threshold", json!(0.5));
     change("street", "prompts/dog/threshold", json!(0.5));
     change("yard", "enabled", json!(false));
-    let (cameras, told) = settings().written.cameras(&changes);
+    let Laid { cameras, fitting, misfits: told } = settings().written.cameras(&changes);
+    assert_eq!(keys(&fitting), ["prompts/dog/threshold=0.5"]);
     assert!((cameras[0].prompts[0].threshold - 0.5).abs() < 1e-6);
     let told: Vec<&str> = told.iter().map(|fault| fault.key.as_str()).collect();
     assert_eq!(told, ["street/prompts/wolf/threshold", "yard/enabled"]);
     changes.insert(name("street"), "rate".parse().expect("a key"), json!(0));
-    let (cameras, told) = settings().written.cameras(&changes);
+    let Laid { cameras, fitting, misfits: told } = settings().written.cameras(&changes);
+    assert_eq!(fitting, Changes::default());
     assert_eq!(cameras, settings().cameras);
     assert!(told.iter().any(|fault| fault.key == "street/rate"), "{told:?}");
 }
@@ -202,6 +207,12 @@ fn a_running_program_follows_and_remembers() {
     let broker = Mosquitto::start();
     let hears = Hears::new(broker.port);
     let folder = tempfile::tempdir().expect("a folder");
+    // A change of a prompt that the file no longer has neither stands in the way nor stays for ever.
+    let path = Some(folder.path().join("s.db"));
+    let store = Store::open(&StoreSettings { path, ..default_store() }).expect("opens");
+    let stale = ("street".to_owned(), "prompts/wolf/threshold".to_owned(), Some("0.5".to_owned()));
+    store.change(&[stale], Timestamp::now()).expect("stored");
+    drop(store);
     // Retained commands would be followed at each start.
     hears.retain("lookout/hof/street/dog/threshold/set", "0.11");
     let (running, file) = started(folder.path(), broker.port, "");
@@ -241,13 +252,15 @@ fn a_running_program_follows_and_remembers() {
     error(&hears, "has no prompt wolf");
     hears.say("lookout/hof/yard/enabled/set", "OFF");
     error(&hears, "there is no camera yard");
+    hears.say("lookout/hof/street/wolf/threshold/reset", "");
+    error(&hears, "has no prompt wolf");
     // What changes nothing is answered too.
     hears.say("lookout/hof/street/dog/threshold/set", "0.5");
     hears.find("the same again", |topic, value| topic == "lookout/hof/street/dog/threshold" && value == b"0.5");
     running.end();
 
     let said = String::from_utf8(output(&["check", "--config", &file]).stdout).expect("text");
-    assert!(said.contains("#   street/prompts/dog/threshold = 0.5   since"), "{said}");
+    assert!(said.contains("#   street/prompts/dog/threshold = 0.5   since") && !said.contains("wolf"), "{said}");
     let printed: toml::Table = said.parse().expect("TOML");
     assert_eq!(printed["camera"][0]["prompt"][1]["name"].as_str(), Some("cat"));
     assert!(output(&["check", "--config", &file, "--forget", "street/prompts/cat"]).status.success());

@@ -21,6 +21,9 @@ use crate::store::{Store, StoreError};
 /// The settings as they stand, and how they came about.
 pub(super) struct Control {
     pub(super) written: Written,
+    /// What the store keeps.
+    pub(super) stored: Changes,
+    /// Those of them that are in effect; others did not fit the file.
     pub(super) changes: Changes,
     pub(super) cameras: Vec<CameraSettings>,
     pub(super) revision: u64,
@@ -37,6 +40,16 @@ type Faults = Vec<Fault>;
 /// One fault.
 fn fault(key: impl Into<String>, problem: impl Into<String>) -> Faults {
     vec![Fault { key: key.into(), problem: problem.into() }]
+}
+
+/// Refuses a prompt that is not there.
+fn known_prompt(camera: &CameraSettings, prompt: &Name) -> Result<(), Faults> {
+    if camera.prompts.iter().any(|known| known.name == *prompt) {
+        return Ok(());
+    }
+    let known: Vec<&str> = camera.prompts.iter().map(|known| known.name.as_str()).collect();
+    let problem = format!("the camera {} has no prompt {prompt}; prompts: {}", camera.name, known.join(", "));
+    Err(fault("topic", problem))
 }
 
 /// The changes that the store keeps. What cannot be read there is told and left out.
@@ -140,15 +153,14 @@ impl Control {
                         format!("is {asked}, but the settings have {} by now; look at them again", self.revision);
                     return Err(fault("revision", problem));
                 }
-                if let Some(prompt) = prompt.filter(|prompt| !present.prompts.iter().any(|p| p.name == *prompt)) {
-                    let known: Vec<&str> = present.prompts.iter().map(|p| p.name.as_str()).collect();
-                    let problem = format!("the camera {name} has no prompt {prompt}; prompts: {}", known.join(", "));
-                    return Err(fault("topic", problem));
-                }
+                prompt.iter().try_for_each(|prompt| known_prompt(present, prompt))?;
                 let written = read(&Changes::default())?;
                 self.changes.patched(present, &written, &patch)?
             }
             Asked::Reset(key) => {
+                if let Key::Setting(prompt, _) = &key {
+                    known_prompt(present, prompt)?;
+                }
                 let mut next = self.changes.clone();
                 next.forget(|camera, other| camera == name && *other == key);
                 next
@@ -177,14 +189,21 @@ impl Control {
         };
         let bank = if words(present) == words(&camera) { None } else { Some(self.bank(&camera)?) };
         let announce = words(present) != words(&camera);
-        let changed: Vec<_> = (self.changes.difference(&next).into_iter())
+        // Against what is stored, so that what no longer fitted goes too.
+        let changed: Vec<_> = (self.stored.difference(&next).into_iter())
+            .filter(|(camera, ..)| *camera == name)
             .map(|(camera, key, value)| (camera.to_string(), key.to_string(), value.map(ToString::to_string)))
             .collect();
+        let gone = present.prompts.iter().filter(|old| !camera.prompts.iter().any(|new| new.name == old.name));
+        let gone: Vec<Name> = gone.map(|prompt| prompt.name.clone()).collect();
         if !changed.is_empty() {
             let stored = self.store.change(&changed, Timestamp::now());
             self.revision = stored.map_err(|error| fault("store", format!("nothing is changed: {error}")))?;
         }
+        self.stored.forget(|camera, _| camera == name);
+        next.of(name).for_each(|(key, value)| self.stored.insert(name.clone(), key.clone(), value.clone()));
         self.changes = next;
+        gone.iter().for_each(|prompt| self.publisher.forget_settings(name, prompt));
         if let Some(place) = self.cameras.iter_mut().find(|other| other.name == *name) {
             *place = camera.clone();
         }

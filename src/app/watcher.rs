@@ -132,7 +132,7 @@ impl Watcher {
         for gone in before.difference(&now) {
             self.told.remove(gone);
             if let Some(publisher) = &self.outlets.publisher {
-                publisher.forget(&self.watch.camera().name, gone);
+                publisher.forget_seen(&self.watch.camera().name, gone);
             }
         }
         if !enabled {

@@ -40,9 +40,9 @@ pub(super) fn run(args: CheckArgs) -> anyhow::Result<()> {
     match store {
         Some(Ok(store)) => {
             print!("{}", changed(&store)?);
-            let (cameras, misfits) = settings.written.cameras(&app::stored_changes(&store)?);
-            misfits.iter().for_each(|fault| println!("# {fault}"));
-            settings.cameras = cameras;
+            let laid = settings.written.cameras(&app::stored_changes(&store)?);
+            laid.misfits.iter().for_each(|fault| println!("# {fault}"));
+            settings.cameras = laid.cameras;
         }
         Some(Err(error)) => println!("# What was changed by message is not known: {error}"),
         None => {}

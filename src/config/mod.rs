@@ -14,4 +14,4 @@ pub mod written;
 
 pub use changes::Changes;
 pub use file::{ConfigError, default, load, parse};
-pub use written::Written;
+pub use written::{Laid, Written};

@@ -20,6 +20,17 @@ impl fmt::Debug for Written {
     }
 }
 
+/// The cameras with their changes laid over them.
+#[derive(Clone, Debug)]
+pub struct Laid {
+    /// All cameras.
+    pub cameras: Vec<CameraSettings>,
+    /// The changes that took effect.
+    pub fitting: Changes,
+    /// Why the others did not.
+    pub misfits: Vec<Fault>,
+}
+
 impl Written {
     /// Keeps what was written beside what it was read as: prompts get the names that were made of their phrases, since a
     /// change can give them other phrases.
@@ -46,8 +57,9 @@ impl Written {
 
     /// All cameras with their changes. What no longer fits is left out and told: a change of a prompt that is gone from the
     /// file by itself, another fault with all changes of its camera.
-    pub fn cameras(&self, changes: &Changes) -> (Vec<CameraSettings>, Vec<Fault>) {
+    pub fn cameras(&self, changes: &Changes) -> Laid {
         let mut told = Vec::new();
+        let mut taken = Changes::default();
         let mut one = |(name, table): &(Name, Map<String, Value>)| {
             let mut fitting = changes.clone();
             let added = |prompt: &Name| {
@@ -63,7 +75,11 @@ impl Written {
                 key: format!("{name}/{key}"),
                 problem: "was changed by message, but the file no longer has it".to_owned(),
             }));
-            laid(name, table.clone(), &fitting).or_else(|faults| {
+            let camera = laid(name, table.clone(), &fitting);
+            if camera.is_ok() {
+                fitting.of(name).for_each(|(key, value)| taken.insert(name.clone(), key.clone(), value.clone()));
+            }
+            camera.or_else(|faults| {
                 told.extend(faults);
                 let problem = "runs as written, since its changes by message no longer fit".to_owned();
                 told.push(Fault { key: name.to_string(), problem });
@@ -77,7 +93,7 @@ impl Written {
             key: format!("{camera}/{key}"),
             problem: "was changed by message, but the file no longer has this camera".to_owned(),
         }));
-        (cameras, told)
+        Laid { cameras, fitting: taken, misfits: told }
     }
 }
 

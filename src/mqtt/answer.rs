@@ -12,12 +12,15 @@ use super::topics::Topics;
 use crate::config::settings::{CameraSettings, Name, PromptSettings, Zone};
 use crate::config::table::Fault;
 
-/// Topics below a prompt that are cleared when it is gone.
-const OF_PROMPT: [&str; 8] = ["state", "count", "score", "last_seen", "snapshot", "enabled", "threshold", "phrase"];
+/// What is seen of a prompt, by topics below it.
+const SEEN: [&str; 5] = ["state", "count", "score", "last_seen", "snapshot"];
+
+/// What is set of a prompt.
+const SET: [&str; 3] = ["enabled", "threshold", "phrase"];
 
 /// All that is retained of a prompt.
 pub(super) fn of_prompt(topics: &Topics, camera: &Name, prompt: &Name) -> impl Iterator<Item = String> {
-    OF_PROMPT.into_iter().map(|key| topics.prompt_setting(camera, prompt, key))
+    SEEN.into_iter().chain(SET).map(|key| topics.prompt_setting(camera, prompt, key))
 }
 
 /// All that is retained of a camera itself.
@@ -168,10 +171,13 @@ impl Publisher {
         self.reply(asker);
     }
 
-    /// Clears what was retained of a prompt that is no longer there.
-    pub fn forget(&self, camera: &Name, prompt: &Name) {
-        for topic in of_prompt(self.topics(), camera, prompt) {
-            self.show(topic, Vec::new());
-        }
+    /// Clears what was seen of a prompt that is no longer there: for whoever shows what is seen.
+    pub fn forget_seen(&self, camera: &Name, prompt: &Name) {
+        SEEN.iter().for_each(|key| self.show(self.topics().prompt_setting(camera, prompt, key), Vec::new()));
+    }
+
+    /// Clears what was set of a prompt that is no longer there: for whoever shows the settings.
+    pub fn forget_settings(&self, camera: &Name, prompt: &Name) {
+        SET.iter().for_each(|key| self.show(self.topics().prompt_setting(camera, prompt, key), Vec::new()));
     }
 }

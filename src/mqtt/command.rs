@@ -97,12 +97,16 @@ pub(super) fn allowed_reply(topics: &Topics, reply: Option<(String, Vec<u8>)>) -
     reply.filter(allowed)
 }
 
-/// Reads a command.
+/// Reads a command, whose payload has `size` bytes, given or, where they are too many, not.
 ///
 /// # Errors
 /// What cannot be read in its topic or payload.
-pub fn read(topics: &Topics, topic: &str, payload: &[u8]) -> Result<Request, Refusal> {
+pub fn read(topics: &Topics, topic: &str, payload: &[u8], size: usize) -> Result<Request, Refusal> {
     let mut asker = Asker { topic: shortened(topic, LONGEST_TOPIC), id: None, reply: None };
+    if size > MAX_COMMAND {
+        let problem = format!("has {size} bytes, at most {MAX_COMMAND} are read");
+        return Err(Refusal { asker, faults: vec![Fault { key: "payload".to_owned(), problem }] });
+    }
     let (camera, asked) = asked(topics, topic, payload, &mut asker.id)
         .map_err(|(key, problem)| Refusal { asker: asker.clone(), faults: vec![Fault { key, problem }] })?;
     Ok(Request { asker, camera, asked })
@@ -112,9 +116,6 @@ type Told = (String, String);
 
 fn asked(topics: &Topics, topic: &str, payload: &[u8], id: &mut Option<String>) -> Result<(Name, Asked), Told> {
     let refuse = |key: &str, problem: String| Err((key.to_owned(), problem));
-    if payload.len() > MAX_COMMAND {
-        return refuse("payload", format!("has {} bytes, at most {MAX_COMMAND} are read", payload.len()));
-    }
     let Ok(text) = std::str::from_utf8(payload) else { return refuse("payload", "is not UTF-8 text".to_owned()) };
     let levels: Vec<&str> = topics.inside(topic).unwrap_or_default().split('/').collect();
     let (camera, prompt, setting, verb) = match levels.as_slice() {

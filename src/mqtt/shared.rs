@@ -141,9 +141,7 @@ impl Shared {
             }
             return;
         }
-        // What was too large to be kept is still too large.
-        let payload = if size > payload.len() { vec![b' '; command::MAX_COMMAND + 1] } else { payload };
-        let read = command::read(&self.topics, &topic, &payload);
+        let read = command::read(&self.topics, &topic, &payload, size);
         let outcome = read.and_then(|mut request| {
             request.asker.reply.clone_from(&reply);
             let asker = request.asker.clone();
