@@ -112,10 +112,20 @@ impl Running {
         Self { child, log }
     }
 
-    /// Ends it by SIGINT and gives its log.
-    pub fn end(mut self) -> Vec<String> {
-        let status = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill is there");
+    /// Sends a signal, such as `-TERM`.
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill is there");
         assert!(status.success());
+    }
+
+    /// Ends it by SIGINT and gives its log.
+    pub fn end(self) -> Vec<String> {
+        self.signal("-INT");
+        self.ended()
+    }
+
+    /// Waits for its good end and gives its log.
+    pub fn ended(mut self) -> Vec<String> {
         assert!(self.child.wait().expect("ends").success());
         let log = std::fs::read_to_string(self.log.path()).expect("the log is text");
         log.lines().map(str::to_owned).collect()
