@@ -1,26 +1,32 @@
 //! The app: the composition root. It alone names every adapter; it spawns, waits for signals, and joins.
 
+mod cameras;
+mod control;
 mod counters;
+mod health;
 mod watcher;
 
-use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::capture::{self, CameraStatus};
 use crate::clip::{ImageEncoder, Model, ModelError, Precision, Running, TileEncoder};
-use crate::config::settings::{CameraSettings, Settings};
-use crate::mqtt::{self, MqttPublisher, Publisher};
+use crate::config::Laid;
+use crate::config::settings::{CameraSettings, ModelSettings, Settings};
+use crate::mqtt::{self, MqttPublisher, Publisher, Request};
 use crate::prompts::PromptBank;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::web::{self, Views};
 
+use cameras::{Cameras, Common};
+use control::Control;
+pub use control::stored_changes;
 pub use counters::{Counters, Summary};
-use watcher::{Outlets, Watcher};
 
 /// How long the last words to the broker may take.
 const LAST_WORDS: Duration = Duration::from_secs(4);
@@ -40,31 +46,40 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
         .build()
         .context("cannot start the runtime")?;
     listen_to_signals(&runtime, &shutdown)?;
+    let store = settings.mqtt.as_ref().map(|_| Store::open(&settings.store)).transpose()?;
+    let stored = store.as_ref().map(stored_changes).transpose()?.unwrap_or_default();
+    let Laid { cameras, fitting: changes, misfits } = settings.written.cameras(&stored);
+    misfits.iter().for_each(|fault| tracing::warn!("{fault}"));
     let model = open_model(&settings)?;
-    for warning in unknown_words(&model, &settings.cameras) {
+    for warning in unknown_words(&model, &cameras) {
         tracing::warn!("{warning}");
     }
-    let banks = banks(&model, &settings.cameras)?;
+    let banks = banks(&model, &cameras)?;
     let encoder: Arc<dyn TileEncoder> =
-        Arc::new(encoder(&model, &settings.cameras, settings.model.threads, settings.model.precision)?);
-    let publisher = publisher(&settings, &shutdown, &runtime)?;
+        Arc::new(encoder(&model, &cameras, settings.model.threads, settings.model.precision)?);
+    let (publisher, requests) = publisher(&settings, &cameras, store.clone(), &shutdown, &runtime)?.unzip();
     let views = Views::default();
     let page = serve_page(&settings, &views, &shutdown, &runtime)?;
     let counters = Arc::new(Counters::default());
-
-    let mut threads = Vec::new();
-    let device = settings.device.clone();
-    for (camera, bank) in settings.cameras.into_iter().zip(banks) {
-        let outlets = Outlets { publisher: publisher.clone(), views: views.clone(), counters: Arc::clone(&counters) };
-        views.add(camera.name.clone(), camera.prompts.iter().map(|p| p.phrases[0].clone()).collect());
-        let status = status_outlet(&camera, &outlets);
-        status(CameraStatus::Offline);
-        let (sender, receiver) = capture::latest_wins();
-        let watcher = Watcher::new(camera.clone(), bank, Arc::clone(&encoder), outlets);
-        threads.push(watcher.spawn(receiver, shutdown.clone())?);
-        threads.push(capture::spawn(camera, status, sender, shutdown.clone())?);
-    }
-    tracing::info!(%device, cameras = threads.len() / 2, "looking out");
+    let control = store.zip(publisher.clone()).map(|(store, publisher)| -> anyhow::Result<Control> {
+        let (written, cameras, revision) = (settings.written.clone(), cameras.clone(), store.revision()?);
+        Ok(Control { written, stored, changes, cameras, revision, model: settings.model.clone(), store, publisher })
+    });
+    let control = control.transpose()?;
+    let common = Common {
+        encoder,
+        publisher: publisher.clone(),
+        views: views.clone(),
+        counters: Arc::clone(&counters),
+        shutdown: shutdown.clone(),
+    };
+    let running = Arc::new(Mutex::new(Some(Cameras::start(common, &cameras, banks)?)));
+    tracing::info!(device = %settings.device, cameras = cameras.len(), "looking out");
+    let control = control.zip(requests).map(|(control, requests)| {
+        control.show();
+        control.spawn(requests, Arc::clone(&running), shutdown.clone())
+    });
+    let control = control.transpose()?;
     ready(page);
     // Not running under systemd is no fault.
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
@@ -72,7 +87,8 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
     let started = Instant::now();
     let mut told = Instant::now();
     while !shutdown.wait_timeout(Duration::from_millis(200)) {
-        let ended = threads.iter().all(std::thread::JoinHandle::is_finished);
+        // While a command changes them, they have not ended.
+        let ended = running.try_lock().is_ok_and(|cameras| cameras.as_ref().is_none_or(Cameras::ended));
         if ended || limit.is_some_and(|limit| started.elapsed() >= limit) {
             break;
         }
@@ -85,12 +101,16 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
         }
     }
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+    let cameras = running.lock().unwrap_or_else(PoisonError::into_inner).take();
+    cameras.into_iter().for_each(Cameras::finish);
     shutdown.request();
-    for thread in threads {
-        let name = thread.thread().name().unwrap_or("a thread").to_owned();
-        if thread.join().is_err() {
-            tracing::error!("{name} has panicked");
-        }
+    // It can be loading a text tower, which cannot be cut short; what it then finds is that all cameras are gone.
+    let patience = Instant::now() + LAST_WORDS;
+    while control.as_ref().is_some_and(|control| !control.is_finished()) && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    if control.is_some_and(|control| control.is_finished() && control.join().is_err()) {
+        tracing::error!("control has panicked");
     }
     if let Some(publisher) = &publisher {
         publisher.stats(&counters.stats(publisher.outbox()));
@@ -107,16 +127,17 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
 /// # Errors
 /// What is wrong with its folder.
 pub fn open_model(settings: &Settings) -> anyhow::Result<Model> {
-    let model = match &settings.model.path {
-        Some(path) => Model::open(path)?,
-        None => Model::embedded()?,
-    };
+    let model = model(&settings.model)?;
     let manifest = model.manifest();
     tracing::info!(model = %manifest.name, size = manifest.image.size, "model loaded");
     if let Some(notice) = &manifest.notice {
         tracing::warn!("{notice}");
     }
     Ok(model)
+}
+
+fn model(settings: &ModelSettings) -> Result<Model, ModelError> {
+    settings.path.as_deref().map_or_else(Model::embedded, Model::open)
 }
 
 /// The image encoder for these cameras: one that gives the embeddings of patches if any of them looks densely.
@@ -165,17 +186,24 @@ pub fn banks(model: &Model, cameras: &[CameraSettings]) -> anyhow::Result<Vec<Pr
     cameras.iter().map(bank).collect()
 }
 
-fn publisher(settings: &Settings, shutdown: &Shutdown, runtime: &Runtime) -> anyhow::Result<Option<Publisher>> {
-    let Some(mqtt) = settings.mqtt.clone() else {
+type Published = (Publisher, Receiver<Request>);
+
+fn publisher(
+    settings: &Settings,
+    cameras: &[CameraSettings],
+    store: Option<Store>,
+    shutdown: &Shutdown,
+    runtime: &Runtime,
+) -> anyhow::Result<Option<Published>> {
+    let Some((mqtt, store)) = settings.mqtt.clone().zip(store) else {
         tracing::info!("no [mqtt] in the configuration: nothing is published");
         return Ok(None);
     };
-    let store = Store::open(&settings.store)?;
     // Said now rather than after the first backoff, and not fatal: the broker may start later.
     if let Err(error) = runtime.block_on(mqtt::probe(&mqtt)) {
         tracing::warn!("{error}; going on without, and trying again");
     }
-    let (device, cameras) = (settings.device.clone(), &settings.cameras);
+    let device = settings.device.clone();
     Ok(Some(MqttPublisher::start(mqtt, device, cameras, store, shutdown.clone(), runtime.handle())))
 }
 
@@ -192,16 +220,6 @@ fn serve_page(
     let page = format!("http://{}/", listener.local_addr()?);
     runtime.spawn(web::serve(listener, views.clone(), shutdown.clone()));
     Ok(Some(page))
-}
-
-fn status_outlet(camera: &CameraSettings, outlets: &Outlets) -> impl Fn(CameraStatus) + Send + Sync + use<> {
-    let (name, views, publisher) = (camera.name.clone(), outlets.views.clone(), outlets.publisher.clone());
-    move |status| {
-        views.status(&name, status);
-        if let Some(publisher) = &publisher {
-            publisher.camera_status(&name, status);
-        }
-    }
 }
 
 /// The first signal asks for an orderly end, the second ends at once.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::clip::{Embedding, ModelError, TileEncoder};
-use crate::config::settings::{CameraSettings, Name};
+use crate::config::settings::{CameraSettings, Name, PromptSettings};
 use crate::detect::{Confirmations, Detection, Spread, confirm, detections, outlined};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::{PromptBank, Score};
@@ -142,6 +142,43 @@ impl Watch {
         Ok(sight)
     }
 
+    /// Watches by other settings from now on, with a new bank where phrases are others. Gives the ends of the events of
+    /// what is no longer looked out for, or described in other words; all other events go on.
+    pub fn change(&mut self, camera: CameraSettings, bank: Option<PromptBank>) -> Vec<Event> {
+        let goes_on = |old: &PromptSettings, new: &PromptSettings| {
+            old.name == new.name && old.phrases == new.phrases && old.enabled == new.enabled
+        };
+        let mut events = Vec::new();
+        let mut before: Vec<Option<Tracker>> = Vec::new();
+        for prompt in 0..self.trackers.len() {
+            let mut tracker = std::mem::replace(&mut self.trackers[prompt], Tracker::new(camera.events.clone(), 1.0));
+            let old = &self.camera.prompts[prompt];
+            if camera.enabled && camera.prompts.iter().any(|new| goes_on(old, new)) {
+                before.push(Some(tracker));
+            } else {
+                let ends = tracker.finish();
+                events.extend(ends.into_iter().map(|change| self.event(prompt, change, self.tiles_for)));
+                before.push(None);
+            }
+        }
+        let tracker = |new: &PromptSettings| {
+            let same = self.camera.prompts.iter().position(|old| goes_on(old, new));
+            let kept = same.and_then(|old| before[old].take());
+            let tracker = kept.unwrap_or_else(|| Tracker::new(camera.events.clone(), new.threshold));
+            tracker.from_threshold(new.threshold)
+        };
+        self.trackers = camera.prompts.iter().map(tracker).collect();
+        self.camera = camera;
+        if let Some(bank) = bank {
+            self.bank = bank;
+            // The old scores answer other questions; every tile is looked at anew.
+            self.scores = vec![Vec::new(); self.camera.prompts.len()];
+            self.gate = MotionGate::new(self.tiles.len(), REFRESH);
+            self.mark_spots();
+        }
+        events
+    }
+
     /// Ends all events, as when the camera is taken away. `frame_size` is that of the last frame.
     pub fn finish(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
@@ -202,6 +239,9 @@ impl Watch {
         let aspect = self.tiles_for.0 as f32 / self.tiles_for.1 as f32;
         let spread = if self.patch_rows.is_some() { Spread::BLOCKS } else { Spread::TILES };
         let find = |(prompt, tracker): (usize, &Tracker)| {
+            if !self.camera.prompts[prompt].enabled {
+                return Vec::new();
+            }
             let lowest = tracker.floor().min(self.reports_from);
             let rough = detections(prompt, &self.spots, &self.scores[prompt], lowest, aspect, spread);
             let mut found = outlined(rough, &self.foreground);
@@ -267,15 +307,15 @@ impl Watch {
             Change::Update(track) => (EventKind::Update, track),
             Change::End(track) => (EventKind::End, track),
         };
-        let entry = &self.bank.entries()[prompt];
+        let (entry, prompt) = (&self.bank.entries()[prompt], &self.camera.prompts[prompt]);
         let runner_up = entry.contenders().nth(track.detection.runner_up).unwrap_or_default().to_owned();
         Event {
             kind,
-            id: event_id(&self.camera.name, prompt, &track),
+            id: event_id(&self.camera.name, &prompt.name, &track),
             sequence: track.told_times,
             camera: self.camera.name.clone(),
-            prompt: entry.prompt.name.clone(),
-            phrase: entry.prompt.phrases[0].clone(),
+            prompt: prompt.name.clone(),
+            phrase: prompt.phrases[0].clone(),
             score: track.detection.score,
             top_score: track.top_score,
             area: track.detection.area,
@@ -284,7 +324,7 @@ impl Watch {
             first_seen: track.first_seen,
             last_seen: track.last_seen,
             evidence: Evidence {
-                threshold: entry.prompt.threshold,
+                threshold: prompt.threshold,
                 runner_up,
                 margin: track.detection.margin,
                 tiles: track.detection.tiles,
@@ -295,7 +335,7 @@ impl Watch {
 }
 
 /// Unique over restarts, since a thing's first moment is in it, and over cameras and prompts.
-fn event_id(camera: &Name, prompt: usize, track: &Track) -> String {
+fn event_id(camera: &Name, prompt: &Name, track: &Track) -> String {
     format!("{camera}-{}-{prompt}-{}", track.first_seen.as_millisecond(), track.number)
 }
 

@@ -120,6 +120,60 @@ fn the_environment_overrides_the_file_and_is_checked_like_it() {
 }
 
 #[test]
+fn a_password_can_come_from_a_credential() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("mqtt-password"), "hidden-secret\n").expect("writes");
+    let place = folder.path().display().to_string();
+    let named = |name| [("LOOKOUT__MQTT__USER", "me"), ("LOOKOUT__MQTT__PASSWORD_CREDENTIAL", name)];
+    let with = |name| [&named(name)[..], &[("CREDENTIALS_DIRECTORY", place.as_str())]].concat();
+    let (valid, said) = check("usb.toml", &with("mqtt-password"));
+    assert!(valid && said.contains("password = \"***\"") && !said.contains("hidden-secret"), "{said}");
+    for (variables, wanted) in [
+        (with("other"), "mqtt.password_credential: cannot read"),
+        (with("../x"), "should be a credential's name"),
+        (named("mqtt-password").to_vec(), "is LoadCredential= in the unit?"),
+    ] {
+        let (valid, said) = check("usb.toml", &variables);
+        assert!(!valid && said.contains(wanted), "{said}");
+    }
+}
+
+#[test]
+fn the_examples_for_brokers_are_valid() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fleet.md")).expect("readable");
+    let examples: Vec<&str> =
+        page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|e| e.0).collect();
+    let ours: Vec<&&str> = examples.iter().filter(|example| example.contains("[mqtt]")).collect();
+    assert_eq!(ours.len(), 3);
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in ["thing-17.pem", "thing-17.key", "client-17.pem", "client-17.key"] {
+        std::fs::write(folder.path().join(file), "").expect("writes");
+    }
+    for example in ours {
+        let camera = "[[camera]]\nname = \"a\"\nsource = \"demo://\"\n[[camera.prompt]]\nphrases = \"a dog\"\n";
+        // What stands as a comment is meant to be taken.
+        let text = format!("{}{camera}", example.replace("\n# events", "\nevents"));
+        parse(&text, "docs/fleet.md", folder.path(), false).unwrap_or_else(|error| panic!("{error}\n{example}"));
+    }
+}
+
+#[test]
+fn templates_of_topics_are_checked() {
+    let camera = "[[camera]]\nname = \"a\"\nsource = \"demo://\"\n[[camera.prompt]]\nphrases = \"a dog\"\n";
+    let said = faults(&format!(
+        "[mqtt.topics]\nroot = \"{{camera}}/x\"\nevents = \"a/+/b\"\npublish = \"some\"\nform = \"xml\"\n{camera}"
+    ));
+    for wanted in [
+        "mqtt.topics.root: is \"{camera}/x\", which holds an unknown word; known here: {base}, {device}",
+        "mqtt.topics.events: is \"a/+/b\"",
+        "mqtt.topics.publish: is \"some\"",
+        "mqtt.topics.form: is \"xml\"",
+    ] {
+        assert!(said.contains(wanted), "{wanted:?} in\n{said}");
+    }
+}
+
+#[test]
 fn systemd_accepts_the_service() {
     let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
         eprintln!("skipped: systemd-analyze is not here");

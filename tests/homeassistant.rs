@@ -49,6 +49,7 @@ fn both_forms_are_pinned_by_golden_files() {
             &name("hof"),
             &Topics::new("lookout", &name("hof")),
             &cameras(&["a blue bicycle"]),
+            true,
         );
         let all: serde_json::Map<String, Value> = discovery
             .messages()
@@ -101,10 +102,79 @@ fn what_is_gone_is_taken_away() {
 }
 
 #[test]
+fn a_prompt_that_goes_while_the_program_runs_is_taken_away_at_once() {
+    let broker = Mosquitto::start();
+    let store = in_memory();
+    let mut hears = Subscriber::new(broker.port);
+    let of_cat = "homeassistant/binary_sensor/lookout_hof/camera_gate_cat_present/config";
+    for (form, announced) in [(DiscoveryForm::Device, CAMERA), (DiscoveryForm::Entity, of_cat)] {
+        hears.seen.clear();
+        let device = Device::start_with(with(form, broker.port), &cameras(&["a dog", "a cat"]), &store);
+        hears.await_topic(announced, SOON);
+        device.publisher.announce(&cameras(&["a dog"]));
+        if form == DiscoveryForm::Entity {
+            hears.await_value(of_cat, "", SOON);
+        } else {
+            hears.await_that("the cat is named as gone", SOON, |topic, message| {
+                let message: Value = serde_json::from_slice(message).unwrap_or_default();
+                topic == CAMERA && message["cmps"]["cat_present"] == serde_json::json!({ "p": "binary_sensor" })
+            });
+        }
+        assert!(device.publisher.finish(SOON));
+    }
+}
+
+#[test]
+fn what_an_earlier_run_left_of_a_prompt_or_camera_is_cleared() {
+    let broker = Mosquitto::start();
+    for (topic, value) in [
+        ("gate/status", "online"),
+        ("gate/dog/state", "ON"),
+        ("gate/dog/snapshot", "a picture"),
+        ("gate/cat/state", "ON"),
+        ("gate/cat/snapshot", "a picture"),
+        ("yard/status", "online"),
+        ("yard/settings", "{}"),
+        ("yard/dog/state", "ON"),
+        ("yard/dog/threshold", "0.5"),
+    ] {
+        publish(broker.port, &format!("lookout/hof/{topic}"), true, value.as_bytes());
+    }
+    let mut hears = Subscriber::new(broker.port);
+    let device = Device::start_with(with(DiscoveryForm::Device, broker.port), &cameras(&["a dog"]), &in_memory());
+    for gone in
+        ["gate/cat/state", "gate/cat/snapshot", "yard/status", "yard/settings", "yard/dog/state", "yard/dog/threshold"]
+    {
+        hears.await_value(&format!("lookout/hof/{gone}"), "", SOON);
+    }
+    assert!(device.publisher.finish(SOON));
+    let mut later = Subscriber::new(broker.port);
+    later.await_value("lookout/hof/gate/dog/snapshot", "a picture", SOON);
+    later.await_value("lookout/hof/status", "stopped", SOON);
+    assert!(
+        !later.seen.iter().any(|(topic, _)| topic.contains("/cat/") || topic.contains("/yard/")),
+        "{:?}",
+        later.seen
+    );
+}
+
+#[test]
+fn what_cannot_be_changed_has_no_controls() {
+    let broker = Mosquitto::start();
+    let mut hears = Subscriber::new(broker.port);
+    let settings = MqttSettings { read_only: true, ..with(DiscoveryForm::Device, broker.port) };
+    let _device = Device::start_with(settings, &cameras(&["a dog"]), &in_memory());
+    hears.await_topic(CAMERA, SOON);
+    let message = &hears.seen.iter().find(|(topic, _)| topic == CAMERA).expect("heard").1;
+    assert!(!String::from_utf8_lossy(message).contains("command_topic"));
+}
+
+#[test]
 fn a_prompt_that_is_gone_is_named_once_in_the_device_message() {
     let settings = HomeAssistantSettings::default();
-    let discovery =
-        |prompts| Discovery::new(&settings, &name("hof"), &Topics::new("lookout", &name("hof")), &cameras(prompts));
+    let discovery = |prompts| {
+        Discovery::new(&settings, &name("hof"), &Topics::new("lookout", &name("hof")), &cameras(prompts), true)
+    };
     let (before, after) = (discovery(&["a dog", "a cat"]), discovery(&["a dog"]));
     let held = |of: &Discovery| of.messages().find(|(topic, _)| *topic == CAMERA).expect("announced").1.clone();
     let correction = after.correction(CAMERA, &held(&before)).expect("a correction");

@@ -3,17 +3,15 @@
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
 #[path = "support/mqtt.rs"]
+#[allow(dead_code, reason = "tests/homeassistant.rs uses the rest")]
 mod support;
 
 use std::time::Duration;
 
 use lookout::capture::CameraStatus;
-use lookout::config::settings::{Secret, TlsSettings};
-use lookout::mqtt::payload::{EventMessage, stats_json};
-use lookout::mqtt::stats::CameraStats;
+use lookout::config::settings::{EventForm, Protocol, Secret, TlsSettings, TopicSettings};
+use lookout::mqtt::Stats;
 use lookout::mqtt::{MqttError, probe};
-use lookout::mqtt::{Stats, board::Board};
-use lookout::store::{OutboxCounts, OutboxId, StoreError};
 use lookout::track::EventKind;
 use mosquitto::Mosquitto;
 use support::{Device, Subscriber, event, golden, in_memory, name, schema, settings, tls_files};
@@ -83,6 +81,7 @@ fn events_come_in_order_and_fit_the_schema() {
     }
     assert!(device.publisher.finish(DEADLINE));
     assert_eq!((store.counts().waiting, store.counts().published), (0, 100));
+    assert_eq!(broker.complaints(), Vec::<String>::new());
 }
 
 #[test]
@@ -185,23 +184,111 @@ fn tls_with_an_own_authority_and_a_client_certificate() {
     });
     let mut settings = settings(broker.port);
     settings.host = "localhost".to_owned();
-    settings.tls = Some(TlsSettings { ca: Some(at("ca.pem")), client: Some((at("client.pem"), at("client.key"))) });
+    settings.tls = Some(TlsSettings {
+        ca: Some(at("ca.pem")),
+        client: Some((at("client.pem"), at("client.key"))),
+        alpn: Vec::new(),
+    });
     support::block_on(probe(&settings)).expect("both sides trust each other");
     let device = Device::start(settings.clone(), &in_memory());
     device.publisher.event(&event(EventKind::New, 0)).expect("stored");
     assert!(device.publisher.finish(DEADLINE));
 
-    settings.tls = Some(TlsSettings { ca: Some(at("ca.pem")), client: None });
+    settings.tls = Some(TlsSettings { ca: Some(at("ca.pem")), client: None, alpn: Vec::new() });
     let error = support::block_on(probe(&settings)).expect_err("the client's certificate is missing");
     assert!(matches!(error, MqttError::Tls { .. } | MqttError::Lost { .. }), "{error}");
 
-    settings.tls = Some(TlsSettings { ca: Some(at("other-ca.pem")), client: None });
+    settings.tls = Some(TlsSettings { ca: Some(at("other-ca.pem")), client: None, alpn: Vec::new() });
     let error = support::block_on(probe(&settings)).expect_err("the broker's authority is not trusted");
     assert!(matches!(error, MqttError::Tls { .. }), "{error}");
 
-    settings.tls = Some(TlsSettings { ca: Some(at("missing.pem")), client: None });
+    settings.tls = Some(TlsSettings { ca: Some(at("missing.pem")), client: None, alpn: Vec::new() });
     let error = support::block_on(probe(&settings)).expect_err("the file is missing");
     assert!(error.to_string().contains("missing.pem"), "{error}");
+}
+
+#[test]
+fn protocols_are_offered_by_alpn() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut settings = settings(listener.local_addr().expect("its address").port());
+    let files = tempfile::tempdir().expect("a temporary folder");
+    tls_files(files.path());
+    let alpn = vec!["x-amzn-mqtt-ca".to_owned()];
+    settings.tls = Some(TlsSettings { ca: Some(files.path().join("ca.pem")), client: None, alpn });
+    let hello = std::thread::spawn(move || {
+        // The first thing that a client says holds them in the clear.
+        let mut hello = [0; 4096];
+        let read = std::io::Read::read(&mut listener.accept().expect("comes").0, &mut hello).expect("speaks");
+        String::from_utf8_lossy(&hello[..read]).into_owned()
+    });
+    support::block_on(probe(&settings)).expect_err("hung up");
+    assert!(hello.join().expect("no panic").contains("x-amzn-mqtt-ca"));
+}
+
+#[test]
+fn an_older_broker_is_spoken_to_in_its_own_tongue() {
+    let broker = Mosquitto::start();
+    let mut hears = Subscriber::new(broker.port);
+    let mut settings = settings(broker.port);
+    settings.protocol = Protocol::V311;
+    support::block_on(probe(&settings)).expect("lets it in");
+    let device = Device::start(settings, &in_memory());
+    device.publisher.event(&event(EventKind::New, 0)).expect("stored");
+    hears.await_events(1, SOON);
+    assert!(device.publisher.finish(DEADLINE));
+    hears.await_value("lookout/hof/status", "stopped", SOON);
+    assert_eq!(broker.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn events_alone_go_where_a_convention_wants_them() {
+    let broker = Mosquitto::start();
+    let mut hears = Subscriber::new(broker.port);
+    let mut settings = settings(broker.port);
+    settings.topics = TopicSettings {
+        events: "lookout/v1/{device}/telemetry".to_owned(),
+        stats: "lookout/v1/{device}/stats".to_owned(),
+        everything: false,
+        form: EventForm::ThingsBoard,
+        ..TopicSettings::default()
+    };
+    let device = Device::start(settings, &in_memory());
+    device.publisher.prompt_state(&name("gate"), &name("dog"), true, 1, None);
+    device.publisher.stats(&Stats::default());
+    device.publisher.event(&event(EventKind::New, 0)).expect("stored");
+    hears.await_topic("lookout/v1/hof/telemetry", SOON);
+    hears.await_topic("lookout/v1/hof/stats", SOON);
+    assert!(device.publisher.finish(DEADLINE));
+    let message = &hears.seen.iter().find(|(topic, _)| topic.ends_with("telemetry")).expect("heard").1;
+    let message: serde_json::Value = serde_json::from_slice(message).expect("JSON");
+    assert_eq!(
+        (&message["ts"], &message["values"]["prompt"]),
+        (&event(EventKind::New, 0).last_seen.as_millisecond().into(), &"dog".into())
+    );
+    assert_eq!(hears.seen.len(), 2, "nothing else is published");
+    let later = Subscriber::new(broker.port);
+    assert!(later.seen.is_empty(), "and nothing retained");
+}
+
+#[test]
+fn what_the_broker_refuses_is_kept() {
+    let broker = Mosquitto::with_config(|folder| {
+        let rules = folder.join("acl");
+        std::fs::write(
+            &rules,
+            "topic readwrite lookout/hof/status\ntopic readwrite lookout/hof/gate/status\ntopic read #\n",
+        )
+        .expect("written");
+        format!("allow_anonymous true\nacl_file {}\n", rules.display())
+    });
+    let mut hears = Subscriber::new(broker.port);
+    let store = in_memory();
+    let device = Device::start(settings(broker.port), &store);
+    device.publisher.event(&event(EventKind::New, 0)).expect("stored");
+    device.publisher.camera_status(&name("gate"), CameraStatus::Online);
+    hears.await_value("lookout/hof/gate/status", "online", SOON);
+    assert!(device.publisher.finish(DEADLINE), "it does not stand in the way");
+    assert_eq!((store.counts().waiting, store.counts().published), (1, 0));
 }
 
 #[test]
@@ -251,43 +338,6 @@ fn snapshots_are_retained_and_too_large_ones_refused() {
 }
 
 #[test]
-fn payloads_are_pinned_by_golden_files() {
-    let schema = schema();
-    for (kind, sequence, file) in
-        [(EventKind::New, 0, "event_new"), (EventKind::Update, 1, "event_update"), (EventKind::End, 2, "event_end")]
-    {
-        let json = EventMessage::new(&name("hof"), &event(kind, sequence)).to_json();
-        let value = golden(file, &json);
-        schema.validate(&value).expect("fits docs/event.schema.json");
-        let read: EventMessage = serde_json::from_slice(&json).expect("reads what it wrote");
-        assert_eq!(read.to_json(), json, "an event survives the store unchanged");
-    }
-    let camera = CameraStats { frames: 900, frames_dropped: 600, frames_analysed: 300 };
-    let stats = Stats {
-        version: "0.1.0".to_owned(),
-        uptime_s: 60.123_456,
-        cameras: [(name("gate"), camera)].into(),
-        tiles_encoded: 4200,
-        encoder_ms: Some(12.345_678),
-        events: 7,
-        outbox: OutboxCounts { waiting: 1, published: 6, expired: 0 },
-    };
-    golden("stats", &stats_json(&stats));
-}
-
-#[test]
-fn the_schema_refuses_what_is_not_in_it() {
-    let schema = schema();
-    let mut message = serde_json::to_value(EventMessage::new(&name("hof"), &event(EventKind::New, 0))).expect("JSON");
-    assert!(schema.is_valid(&message));
-    message["surprise"] = true.into();
-    assert!(!schema.is_valid(&message));
-    message.as_object_mut().expect("an object").remove("surprise");
-    message["box"]["x0"] = 1.5.into();
-    assert!(!schema.is_valid(&message));
-}
-
-#[test]
 fn retained_topics_and_values_are_pinned_by_a_golden_file() {
     let broker = Mosquitto::start();
     let device = Device::start(settings(broker.port), &in_memory());
@@ -306,52 +356,4 @@ fn retained_topics_and_values_are_pinned_by_a_golden_file() {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     let values: std::collections::BTreeMap<_, _> = later.seen.into_iter().map(|(t, v)| (t, text(v))).collect();
     golden("state", &serde_json::to_vec(&values).expect("JSON"));
-}
-
-#[test]
-fn the_board_keeps_the_latest_value_of_each_topic() {
-    let board = Board::default();
-    assert!(board.set("a".to_owned(), b"1".to_vec()));
-    assert!(board.set("b".to_owned(), b"1".to_vec()));
-    assert!(board.set("a".to_owned(), b"2".to_vec()));
-    assert_eq!(board.take(), Some(("a".to_owned(), b"2".to_vec())));
-    assert_eq!(board.take(), Some(("b".to_owned(), b"1".to_vec())));
-    assert!(board.is_settled());
-    assert!(!board.set("a".to_owned(), b"2".to_vec()), "what is on the board is not news");
-    board.republish();
-    assert_eq!(board.take(), Some(("a".to_owned(), b"2".to_vec())));
-}
-
-#[test]
-fn the_store_keeps_events_over_a_restart_and_expires_the_oldest() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("new/lookout.db");
-    let at = |second: i64| jiff::Timestamp::from_second(1_800_000_000 + second).expect("a time");
-    let json = |events: &[lookout::store::Pending]| events.iter().map(|e| e.json.clone()).collect::<Vec<_>>();
-    let all = OutboxId::default();
-
-    let store = support::open(Some(path.clone()), 3);
-    let ids: Vec<_> = (0..4u8).map(|n| store.push_event("gate", &[n], at(n.into())).expect("stored")).collect();
-    assert_eq!(store.counts(), OutboxCounts { waiting: 3, published: 0, expired: 1 });
-    assert!(store.acknowledge(ids[1]).expect("written"));
-    assert!(!store.acknowledge(ids[0]).expect("written"), "it had expired");
-    drop(store);
-
-    let store = support::open(Some(path.clone()), 3);
-    assert_eq!(store.counts(), OutboxCounts { waiting: 2, published: 0, expired: 0 });
-    assert_eq!(json(&store.pending(all, 10).expect("read")), [[2], [3]]);
-    assert_eq!(json(&store.pending(ids[2], 10).expect("read")), [[3]]);
-    assert_eq!(store.expire(at(3600 + 3)).expect("written"), 1, "an hour is the age in these tests");
-    assert!(store.acknowledge(ids[3]).expect("written"));
-    let next = store.push_event("gate", &[5], at(5)).expect("stored");
-    assert!(next > ids[3], "an id is never used twice");
-
-    std::fs::write(folder.path().join("text"), "this is no database, whatever its name says").expect("written");
-    let settings = lookout::config::settings::StoreSettings {
-        path: Some(folder.path().join("text")),
-        max_age: Duration::from_secs(1),
-        max_events: 1,
-    };
-    let error = lookout::store::Store::open(&settings).err().expect("not a database");
-    assert!(matches!(error, StoreError::Open { .. }) && error.to_string().contains("text"), "{error}");
 }

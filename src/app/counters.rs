@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::health;
 use crate::config::settings::Name;
 use crate::mqtt::Stats;
 use crate::mqtt::stats::CameraStats;
@@ -14,6 +15,8 @@ use crate::store::OutboxCounts;
 pub struct Counters {
     started: Instant,
     inner: Mutex<Summary>,
+    /// When stats were last made, and the frames that each camera had analysed by then.
+    before: Mutex<(Instant, BTreeMap<Name, u64>)>,
 }
 
 /// What one run did.
@@ -33,7 +36,8 @@ pub struct Summary {
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { started: Instant::now(), inner: Mutex::default() }
+        let started = Instant::now();
+        Self { started, inner: Mutex::default(), before: Mutex::new((started, BTreeMap::new())) }
     }
 }
 
@@ -52,13 +56,21 @@ impl Counters {
         self.inner().clone()
     }
 
-    /// The counts as they are published.
+    /// The counts as they are published, with rates since the last time that they were.
     pub fn stats(&self, outbox: OutboxCounts) -> Stats {
-        let summary = self.summary();
+        let mut summary = self.summary();
+        let (before, analysed) = &mut *self.before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let seconds = std::mem::replace(before, Instant::now()).elapsed().as_secs_f64().max(1e-3);
+        for (name, camera) in &mut summary.cameras {
+            let so_far = analysed.insert(name.clone(), camera.frames_analysed).unwrap_or_default();
+            camera.fps = (camera.frames_analysed - so_far) as f64 / seconds;
+        }
         Stats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: self.started.elapsed().as_secs_f64(),
             encoder_ms: summary.seconds_per_tile().map(|seconds| seconds * 1000.0),
+            temperature_c: health::temperature_c(),
+            memory_mb: health::memory_mb(),
             cameras: summary.cameras,
             tiles_encoded: summary.tiles_encoded,
             events: summary.messages,

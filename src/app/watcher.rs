@@ -1,17 +1,21 @@
 //! The watcher: one camera's thread between its queue and the sinks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 use super::counters::Counters;
 use crate::annotate::{Mark, jpeg, label};
 use crate::capture::{LatestReceiver, Received};
 use crate::clip::TileEncoder;
 use crate::config::settings::{CameraSettings, Name};
+use crate::config::table::Fault;
 use crate::frame::Frame;
-use crate::mqtt::Publisher;
+use crate::mqtt::{Asker, Publisher, Refusal};
 use crate::pipeline::{Presence, Sight, Watch, tile_limit};
 use crate::prompts::PromptBank;
 use crate::shutdown::Shutdown;
@@ -20,6 +24,20 @@ use crate::track::{Event, EventKind};
 use crate::web::Views;
 
 const SNAPSHOT_QUALITY: u8 = 85;
+
+/// While a thing stays, that it was seen is said again after this long.
+const SEEN_AGAIN: Duration = Duration::from_secs(30);
+
+/// A picture that was asked for must come within this time.
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a running watcher is told.
+pub(super) enum Order {
+    /// Watch by other settings, with a new bank where phrases are others.
+    Change(Box<CameraSettings>, Option<PromptBank>),
+    /// Send a picture, and tell the asker if none comes.
+    Snapshot(Asker),
+}
 
 /// Where what was seen goes.
 pub(super) struct Outlets {
@@ -35,8 +53,13 @@ pub(super) struct Watcher {
     faults: OncePerSecond,
     /// What was last told of each prompt: how many are there.
     told: BTreeMap<Name, usize>,
-    /// Highest score that a picture was sent with, by event.
-    pictured: BTreeMap<String, f32>,
+    /// The picture that was sent last, and the score of its thing, by event.
+    pictured: BTreeMap<String, (f32, Vec<u8>)>,
+    /// When a prompt's thing was last said to be there.
+    seen_said: BTreeMap<Name, Timestamp>,
+    orders: Receiver<Order>,
+    /// Who waits for a picture, and since when.
+    asked: Vec<(Asker, Instant)>,
     /// When the newest frame came; `None` before the first and after a silence.
     looked: Option<Instant>,
 }
@@ -47,6 +70,7 @@ impl Watcher {
         bank: PromptBank,
         encoder: Arc<dyn TileEncoder>,
         outlets: Outlets,
+        orders: Receiver<Order>,
     ) -> Self {
         let watch = Watch::new(camera, bank);
         Self {
@@ -56,6 +80,9 @@ impl Watcher {
             faults: OncePerSecond::default(),
             told: BTreeMap::new(),
             pictured: BTreeMap::new(),
+            seen_said: BTreeMap::new(),
+            orders,
+            asked: Vec::new(),
             looked: None,
         }
     }
@@ -66,7 +93,11 @@ impl Watcher {
             let _span = tracing::info_span!("camera", %name).entered();
             self.tell_absence();
             while !shutdown.requested() {
-                match queue.recv_timeout(Duration::from_millis(200)) {
+                let received = queue.recv_timeout(Duration::from_millis(200));
+                self.follow_orders();
+                match received {
+                    // The last frame of a camera that was switched off meanwhile.
+                    Received::Item(_) if !self.watch.camera().enabled => {}
                     Received::Item(frame) => self.frame(frame, queue.dropped()),
                     Received::Timeout => self.notice_silence(),
                     Received::Closed => break,
@@ -74,6 +105,45 @@ impl Watcher {
             }
             self.end_all();
         })
+    }
+
+    fn follow_orders(&mut self) {
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Change(camera, bank) => self.change(*camera, bank),
+                Order::Snapshot(asker) => self.asked.push((asker, Instant::now())),
+            }
+        }
+        let Some(publisher) = &self.outlets.publisher else { return };
+        for (asker, _) in self.asked.extract_if(.., |(_, since)| since.elapsed() > SNAPSHOT_WITHIN) {
+            let problem = format!("the camera has given no picture for {} s", SNAPSHOT_WITHIN.as_secs());
+            publisher.refuse(&Refusal { asker, faults: vec![Fault { key: "snapshot".to_owned(), problem }] });
+        }
+    }
+
+    fn change(&mut self, camera: CameraSettings, bank: Option<PromptBank>) {
+        let names = |camera: &CameraSettings| -> BTreeSet<Name> {
+            camera.prompts.iter().map(|prompt| prompt.name.clone()).collect()
+        };
+        let (before, now, enabled) = (names(self.watch.camera()), names(&camera), camera.enabled);
+        self.outlets.views.prompts(&camera.name, camera.prompts.iter().map(|p| p.phrases[0].clone()).collect());
+        let ends = self.watch.change(camera, bank);
+        self.tell(&ends, None);
+        for gone in before.difference(&now) {
+            self.told.remove(gone);
+            if let Some(publisher) = &self.outlets.publisher {
+                publisher.forget_seen(&self.watch.camera().name, gone);
+            }
+        }
+        if !enabled {
+            self.looked = None;
+            self.tell_absence();
+            return;
+        }
+        let told = &self.told;
+        let new = now.iter().filter(|prompt| !told.contains_key(*prompt));
+        let new: Vec<_> = new.map(|prompt| Presence { prompt: prompt.clone(), count: 0, things: Vec::new() }).collect();
+        self.tell_presence(&new);
     }
 
     /// A camera that gives no frames any more sees nothing any more.
@@ -117,6 +187,12 @@ impl Watcher {
             }
         });
         let marks = self.marks(&sight);
+        if let Some(publisher) = &self.outlets.publisher
+            && !self.asked.is_empty()
+        {
+            publisher.camera_snapshot(&self.watch.camera().name, jpeg(&frame, &marks, SNAPSHOT_QUALITY));
+            self.asked.drain(..).for_each(|(asker, _)| publisher.answer(&asker));
+        }
         self.tell(&sight.events, Some((&frame, &marks)));
         self.tell_presence(&sight.present);
         self.outlets.views.show(&self.watch.camera().name, frame, marks);
@@ -147,16 +223,29 @@ impl Watcher {
             if let Err(error) = publisher.event(event)
                 && let Some(held) = self.faults.pass()
             {
-                tracing::error!(id = %event.id, held, "an event could not be stored and is lost: {error}");
+                tracing::error!(id = %event.id, held, "an event waits in memory: {error}");
             }
-            let best = self.pictured.get(&event.id).copied().unwrap_or_default();
+            let said = self.seen_said.get(&event.prompt);
+            if event.kind != EventKind::Update
+                || said.is_none_or(|said| event.last_seen.duration_since(*said).unsigned_abs() >= SEEN_AGAIN)
+            {
+                self.seen_said.insert(event.prompt.clone(), event.last_seen);
+                publisher.last_seen(&event.camera, &event.prompt, event.last_seen);
+            }
+            let best = self.pictured.get(&event.id).map_or(0.0, |(score, _)| *score);
             if event.kind == EventKind::End {
-                self.pictured.remove(&event.id);
+                // Once an event, and not with each better picture, to spare an SD card the writes.
+                if let Some((_, jpeg)) = self.pictured.remove(&event.id)
+                    && let Err(error) = publisher.keep_picture(event, &jpeg)
+                {
+                    tracing::warn!(id = %event.id, "the picture is not kept: {error}");
+                }
             } else if let Some((frame, marks)) = seen
                 && event.score > best
             {
-                self.pictured.insert(event.id.clone(), event.score);
-                publisher.snapshot(&event.camera, &event.prompt, jpeg(frame, marks, SNAPSHOT_QUALITY));
+                let jpeg = jpeg(frame, marks, SNAPSHOT_QUALITY);
+                self.pictured.insert(event.id.clone(), (event.score, jpeg.clone()));
+                publisher.snapshot(&event.camera, &event.prompt, jpeg);
             }
         }
     }

@@ -7,6 +7,7 @@ mod detect;
 mod embed;
 mod eval;
 mod eval_report;
+mod events;
 mod models;
 mod offline;
 mod photo;
@@ -35,6 +36,8 @@ pub enum Command {
     Models(models::ModelsArgs),
     /// Print the resolved settings, or every fault in them
     Check(check::CheckArgs),
+    /// List, follow, export or purge stored events
+    Events(events::EventsArgs),
     /// Follow what a lookout publishes, as readable lines
     Watch(watch::WatchArgs),
 }
@@ -54,6 +57,7 @@ impl Command {
             Self::Bench(args) => bench::run(&args),
             Self::Models(args) => models::run(args),
             Self::Check(args) => check::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Events(args) => events::run(args).map(|()| ExitCode::SUCCESS),
             Self::Watch(args) => watch::run(args).map(|()| ExitCode::SUCCESS),
         }
     }

@@ -55,10 +55,11 @@ impl LookArgs {
             );
             let name = Name::from_phrase(phrase).with_context(|| format!("--prompt {phrase:?} holds no word"))?;
             let phrases = vec![phrase.to_owned()];
-            Ok(PromptSettings { name, phrases, negatives: Vec::new(), threshold, zones: Vec::new() })
+            Ok(PromptSettings { name, enabled: true, phrases, negatives: Vec::new(), threshold, zones: Vec::new() })
         };
         Ok(CameraSettings {
             name: Name::new("input").context("`input` is a name")?,
+            enabled: true,
             source: Source::File { path: PathBuf::new(), repeat: false },
             fps,
             rotation: Rotation::None,

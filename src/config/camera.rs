@@ -12,6 +12,9 @@ use crate::frame::Polygon;
 /// Longest phrase in characters; CLIP reads at most 77 tokens, and says so itself when fewer fit.
 const LONGEST_PHRASE: usize = 300;
 
+/// Zones and prompts of a camera, and phrases of a list.
+const MOST: usize = 200;
+
 pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSettings> {
     let name = match table.text("name") {
         Some(text) => name(&table, "name", &text),
@@ -20,6 +23,7 @@ pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSett
             None
         }
     };
+    let enabled = table.truth("enabled", true);
     let source = source(&mut table);
     let fps = table.number("fps", 2.0, 0.01, 60.0);
     let rotation = match table.whole("rotation", 0, 0, 359) {
@@ -50,6 +54,8 @@ pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSett
         }
     }
     let prompts = table.tables("prompt");
+    at_most(&table, "zone", zones.len());
+    at_most(&table, "prompt", prompts.len());
     if prompts.is_empty() {
         table.fault("prompt", "nothing to look out for; add [[camera.prompt]] with phrases = [\"…\"]");
     }
@@ -62,6 +68,7 @@ pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSett
     table.finish();
     Some(CameraSettings {
         name: name?,
+        enabled,
         source: source?,
         fps,
         rotation,
@@ -146,6 +153,7 @@ fn events(mut table: Table<'_>) -> EventSettings {
 }
 
 fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSettings> {
+    let enabled = table.truth("enabled", true);
     let phrases = table.texts("phrases").unwrap_or_default();
     if phrases.is_empty() {
         table.fault("phrases", "is missing or empty, such as [\"a blue bicycle\"]");
@@ -179,10 +187,18 @@ fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSettings> {
     if phrases.is_empty() {
         return None;
     }
-    Some(PromptSettings { name: name?, phrases, negatives, threshold, zones: found })
+    Some(PromptSettings { name: name?, enabled, phrases, negatives, threshold, zones: found })
+}
+
+/// What comes by message must not fill the device's memory.
+fn at_most(table: &Table<'_>, key: &str, found: usize) {
+    if found > MOST {
+        table.fault(key, format!("there are {found}, should be {MOST} at most"));
+    }
 }
 
 fn checked_phrases(table: &Table<'_>, key: &str, phrases: Vec<String>) -> Vec<String> {
+    at_most(table, key, phrases.len());
     let check = |(index, phrase): (usize, String)| {
         let key = format!("{key}[{index}]");
         let length = phrase.chars().count();

@@ -7,11 +7,12 @@ use std::time::Duration;
 use config::{Config, Environment, File, FileFormat};
 
 use super::camera;
-use super::settings::{
-    DiscoveryForm, HomeAssistantSettings, LogFormat, ModelSettings, MqttSettings, Name, Secret, Settings,
-    StoreSettings, TlsSettings,
-};
+use super::device::default_device;
+use super::mqtt::mqtt;
+pub use super::mqtt::server;
+use super::settings::{LogFormat, ModelSettings, Name, Settings, StoreSettings};
 use super::table::{Fault, Faults, Table};
+use super::written::Written;
 use crate::clip::{Library, Precision};
 
 /// Why a configuration could not be used.
@@ -128,12 +129,20 @@ fn settings(mut top: Table<'_>, faults: &Faults, folder: &Path) -> Settings {
             let path = path(&mut table, "path", folder);
             let max_age = Duration::from_secs_f64(table.number("max_age_h", 72.0, 0.01, 87_600.0) * 3600.0);
             let max_events = table.whole("max_events", 10_000, 1, 10_000_000) as usize;
+            let standard = default_store();
+            let keep_h = table.number("keep_h", standard.keep.as_secs_f64() / 3600.0, 0.0, 87_600.0);
+            let max_mb = if path.is_some() { MAX_MB } else { standard.max_bytes / 1_000_000 };
+            let max_mb = table.whole("max_mb", max_mb, 1, 1_000_000);
+            let pictures = table.truth("pictures", standard.pictures);
             table.finish();
-            StoreSettings { path, max_age, max_events }
+            let keep = Duration::from_secs_f64(keep_h * 3600.0);
+            StoreSettings { path, max_age, max_events, keep, max_bytes: max_mb * 1_000_000, pictures }
         }
         None => default_store(),
     };
-    let cameras: Vec<_> = top.tables("camera").into_iter().map(|table| camera::camera(table, faults)).collect();
+    let tables = top.tables("camera");
+    let written: Vec<_> = tables.iter().map(|table| table.values().clone()).collect();
+    let cameras: Vec<_> = tables.into_iter().map(|table| camera::camera(table, faults)).collect();
     if cameras.is_empty() {
         top.fault("camera", "no camera; add one: [[camera]] with name, source and at least one [[camera.prompt]]");
     }
@@ -144,7 +153,8 @@ fn settings(mut top: Table<'_>, faults: &Faults, folder: &Path) -> Settings {
         }
     }
     top.finish();
-    Settings { device: device.unwrap_or_else(default_device), log, model, mqtt, web, store, cameras }
+    let written = Written::new(written, &cameras);
+    Settings { device: device.unwrap_or_else(default_device), log, model, mqtt, web, store, cameras, written }
 }
 
 /// The folder of the model that a path or a name means.
@@ -167,108 +177,11 @@ fn model(table: &mut Table<'_>, folder: &Path) -> Option<PathBuf> {
     path.or(named)
 }
 
-fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> {
-    let url = table.text("url").unwrap_or_else(|| "mqtt://localhost:1883".to_owned());
-    let server = server(&url);
-    if let Err(problem) = &server {
-        table.fault("url", problem.clone());
-    }
-    let base = table.text("base").unwrap_or_else(|| "lookout".to_owned());
-    topic(&table, "base", &base);
-    let user = table.text("user");
-    let password = password(&mut table, folder);
-    if password.is_some() && user.is_none() {
-        table.fault("user", "a password is set, but no user");
-    }
-    let ca = existing(&mut table, "ca", folder);
-    let cert = existing(&mut table, "client_cert", folder);
-    let key = existing(&mut table, "client_key", folder);
-    if cert.is_some() != key.is_some() {
-        table.fault("client_cert", "client_cert and client_key go together");
-    }
-    let keep_alive = Duration::from_secs(table.whole("keep_alive_s", 30, 5, 3600));
-    let home_assistant = home_assistant(&mut table);
-    let server = server.ok();
-    if let Some((_, _, false)) = server
-        && (ca.is_some() || cert.is_some())
-    {
-        table.fault("url", "certificates are set, but the address is not mqtts://");
-    }
-    table.finish();
-    let (host, port, secure) = server?;
-    let tls = secure.then(|| TlsSettings { ca, client: cert.zip(key) });
-    Some(MqttSettings { host, port, base, user, password, tls, keep_alive, home_assistant })
-}
-
-fn topic(table: &Table<'_>, key: &str, text: &str) {
-    if text.is_empty() || text.starts_with(['/', '$']) || text.ends_with('/') || text.contains(['+', '#', '\0']) {
-        table.fault(key, format!("is {text:?}, should be a topic without wildcards or slashes at its ends"));
-    }
-}
-
-fn home_assistant(mqtt: &mut Table<'_>) -> Option<HomeAssistantSettings> {
-    let Some(mut table) = mqtt.table("home_assistant") else { return Some(HomeAssistantSettings::default()) };
-    let mut settings = HomeAssistantSettings::default();
-    if let Some(prefix) = table.text("prefix") {
-        topic(&table, "prefix", &prefix);
-        settings.prefix = prefix;
-    }
-    let form = match table.text("discovery").as_deref() {
-        None | Some("device") => Some(DiscoveryForm::Device),
-        Some("entity") => Some(DiscoveryForm::Entity),
-        Some("off") => None,
-        Some(other) => {
-            table.fault("discovery", format!("is {other:?}, should be \"device\", \"entity\" or \"off\""));
-            None
-        }
-    };
-    table.finish();
-    form.map(|form| HomeAssistantSettings { form, ..settings })
-}
-
-/// Host, port and whether TLS is wanted, out of a broker's address.
-pub fn server(url: &str) -> Result<(String, u16, bool), String> {
-    let wanted = "should be mqtt://host[:port] or mqtts://host[:port]";
-    let parsed = url::Url::parse(url).map_err(|e| format!("is not an address ({e}), {wanted}"))?;
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err("holds a user or password; put them in `user` and `password_file`".to_owned());
-    }
-    let secure = match parsed.scheme() {
-        "mqtt" => false,
-        "mqtts" => true,
-        other => return Err(format!("has the scheme {other:?}, {wanted}")),
-    };
-    let host = parsed.host_str().filter(|host| !host.is_empty()).ok_or(format!("names no host, {wanted}"))?;
-    Ok((host.trim_matches(['[', ']']).to_owned(), parsed.port().unwrap_or(if secure { 8883 } else { 1883 }), secure))
-}
-
-fn password(table: &mut Table<'_>, folder: &Path) -> Option<Secret> {
-    let direct = table.text("password");
-    let file = path(table, "password_file", folder);
-    let variable = table.text("password_env");
-    if [direct.is_some(), file.is_some(), variable.is_some()].iter().filter(|set| **set).count() > 1 {
-        table.fault("password", "only one of password, password_file and password_env can be set");
-    }
-    if let Some(file) = file {
-        match std::fs::read_to_string(&file) {
-            Ok(text) => return Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
-            Err(e) => table.fault("password_file", format!("cannot read {}: {e}", file.display())),
-        }
-    }
-    if let Some(variable) = variable {
-        match std::env::var(&variable) {
-            Ok(text) => return Some(Secret::new(text)),
-            Err(_) => table.fault("password_env", format!("the environment has no readable {variable:?}")),
-        }
-    }
-    direct.map(Secret::new)
-}
-
-fn path(table: &mut Table<'_>, key: &'static str, folder: &Path) -> Option<PathBuf> {
+pub(super) fn path(table: &mut Table<'_>, key: &'static str, folder: &Path) -> Option<PathBuf> {
     table.text(key).map(|text| folder.join(text))
 }
 
-fn existing(table: &mut Table<'_>, key: &'static str, folder: &Path) -> Option<PathBuf> {
+pub(super) fn existing(table: &mut Table<'_>, key: &'static str, folder: &Path) -> Option<PathBuf> {
     let path = path(table, key, folder)?;
     if !path.is_file() {
         table.fault(key, format!("there is no file {}", path.display()));
@@ -285,18 +198,22 @@ pub(super) fn name(table: &Table<'_>, key: &str, text: &str) -> Option<Name> {
     name
 }
 
-/// Memory only, three days, ten thousand events.
+/// How large a store in a file may grow, 10⁶ bytes.
+const MAX_MB: u64 = 200;
+
+/// Memory only: what waits for three days, ten thousand events, 16 MB.
 pub fn default_store() -> StoreSettings {
-    StoreSettings { path: None, max_age: Duration::from_secs(72 * 3600), max_events: 10_000 }
+    StoreSettings {
+        path: None,
+        max_age: Duration::from_secs(72 * 3600),
+        max_events: 10_000,
+        keep: Duration::from_secs(7 * 24 * 3600),
+        max_bytes: 16_000_000,
+        pictures: true,
+    }
 }
 
 /// One thread a core.
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// A device id that stays over restarts and reinstalls: from the host's name, else `lookout`.
-pub fn default_device() -> Name {
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    Name::from_phrase(host.trim()).or_else(|| Name::new("lookout")).expect("`lookout` is a name")
 }

@@ -1,10 +1,17 @@
 //! Configuration: the file as people write it, and the settings that the program runs on.
 
 pub mod camera;
+pub mod changes;
+pub mod device;
 pub mod file;
+mod mqtt;
 pub mod settings;
 pub mod show;
 mod source;
 pub mod table;
+mod topics;
+pub mod written;
 
+pub use changes::Changes;
 pub use file::{ConfigError, default, load, parse};
+pub use written::{Laid, Written};

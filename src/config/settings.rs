@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::written::Written;
 use crate::clip::Precision;
 use crate::frame::Polygon;
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// At least one camera, names unique.
     pub cameras: Vec<CameraSettings>,
+    /// The same cameras as written, over which changes by message are laid.
+    pub written: Written,
 }
 
 /// How log lines look.
@@ -112,8 +115,14 @@ pub struct MqttSettings {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Which MQTT is spoken.
+    pub protocol: Protocol,
     /// First part of every topic, without slashes at its ends.
     pub base: String,
+    /// Where messages go, and which.
+    pub topics: TopicSettings,
+    /// What the broker knows this device by, `{device}` standing for its id.
+    pub client_id: String,
     /// User name, if the broker wants one.
     pub user: Option<String>,
     /// Password, from a file or the environment.
@@ -122,8 +131,61 @@ pub struct MqttSettings {
     pub tls: Option<TlsSettings>,
     /// Keep-alive interval.
     pub keep_alive: Duration,
+    /// The longest pause between two attempts to connect.
+    pub reconnect_max: Duration,
+    /// So many events a second are sent of those that had to wait for the broker.
+    pub backlog_per_s: u32,
+    /// The greatest payload that is published, bytes.
+    pub max_payload: usize,
+    /// Whether messages may change nothing.
+    pub read_only: bool,
     /// How Home Assistant is told of this device; `None` does not tell it.
     pub home_assistant: Option<HomeAssistantSettings>,
+}
+
+/// A version of MQTT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// 5, with message expiry, content types, correlation data and user properties.
+    V5,
+    /// 3.1.1, for brokers before 2019.
+    V311,
+}
+
+/// Templates of topics, in which `{base}`, `{device}`, `{root}` and `{camera}` stand for what they name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// What stands in front of all topics of a device.
+    pub root: String,
+    /// Where events go.
+    pub events: String,
+    /// Where stats go.
+    pub stats: String,
+    /// Whether more is published than events and stats; if not, nothing is retained or listened to either.
+    pub everything: bool,
+    /// How an event is written.
+    pub form: EventForm,
+}
+
+/// How an event's message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventForm {
+    /// As `docs/event.schema.json` says.
+    Plain,
+    /// That as `values`, beside its time as `ts`: ThingsBoard's telemetry.
+    ThingsBoard,
+}
+
+impl Default for TopicSettings {
+    fn default() -> Self {
+        Self {
+            root: "{base}/{device}".to_owned(),
+            events: "{root}/{camera}/events".to_owned(),
+            stats: "{root}/stats".to_owned(),
+            everything: true,
+            form: EventForm::Plain,
+        }
+    }
 }
 
 /// What Home Assistant is told, and where.
@@ -157,6 +219,8 @@ pub struct TlsSettings {
     pub ca: Option<PathBuf>,
     /// PEM files of the client's certificate and key.
     pub client: Option<(PathBuf, PathBuf)>,
+    /// Protocols that are offered by ALPN, in this order; none where empty.
+    pub alpn: Vec<String>,
 }
 
 /// Where events wait for the broker.
@@ -168,13 +232,21 @@ pub struct StoreSettings {
     pub max_age: Duration,
     /// When more events than this wait, the oldest expire, and are counted.
     pub max_events: usize,
+    /// What was sent, and pictures, are kept for so long; not in memory.
+    pub keep: Duration,
+    /// When the store takes more than this, bytes, the oldest pictures go, then what was sent, then what waits.
+    pub max_bytes: u64,
+    /// Whether the best picture of each event is kept; not in memory.
+    pub pictures: bool,
 }
 
 /// One camera: where its pictures come from, and what to look out for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CameraSettings {
     /// The `<camera>` part of its topics.
     pub name: Name,
+    /// Whether it is watched at all.
+    pub enabled: bool,
     /// Where pictures come from.
     pub source: Source,
     /// Analysis rate, frames per second, 0.01..=60.
@@ -279,6 +351,8 @@ pub struct Zone {
 pub struct PromptSettings {
     /// The `<prompt>` part of its topics.
     pub name: Name,
+    /// Whether it is looked out for; if not, it still competes with the others.
+    pub enabled: bool,
     /// Ways to say it, at least one; averaged.
     pub phrases: Vec<String>,
     /// What it is not.

@@ -3,7 +3,8 @@
 use toml::{Table, Value};
 
 use super::settings::{
-    CameraSettings, DiscoveryForm, LogFormat, MqttSettings, PromptSettings, Rotation, Settings, Source, StoreSettings,
+    CameraSettings, DiscoveryForm, EventForm, LogFormat, MqttSettings, PromptSettings, Protocol, Rotation, Settings,
+    Source, StoreSettings,
 };
 use crate::frame::Polygon;
 
@@ -42,8 +43,21 @@ fn mqtt(mqtt: &MqttSettings) -> Table {
     let mut table = Table::new();
     let scheme = if mqtt.tls.is_some() { "mqtts" } else { "mqtt" };
     put(&mut table, "url", format!("{scheme}://{}:{}", mqtt.host, mqtt.port));
+    put(&mut table, "protocol", if mqtt.protocol == Protocol::V5 { "5" } else { "3.1.1" });
     put(&mut table, "base", mqtt.base.clone());
+    put(&mut table, "client_id", mqtt.client_id.clone());
+    let mut topics = Table::new();
+    put(&mut topics, "root", mqtt.topics.root.clone());
+    put(&mut topics, "events", mqtt.topics.events.clone());
+    put(&mut topics, "stats", mqtt.topics.stats.clone());
+    put(&mut topics, "publish", if mqtt.topics.everything { "all" } else { "events" });
+    put(&mut topics, "form", if mqtt.topics.form == EventForm::Plain { "plain" } else { "thingsboard" });
+    put(&mut table, "topics", topics);
     put(&mut table, "keep_alive_s", mqtt.keep_alive.as_secs() as i64);
+    put(&mut table, "reconnect_max_s", mqtt.reconnect_max.as_secs() as i64);
+    put(&mut table, "backlog_per_s", i64::from(mqtt.backlog_per_s));
+    put(&mut table, "max_payload_kb", (mqtt.max_payload / 1000) as i64);
+    put(&mut table, "read_only", mqtt.read_only);
     if let Some(user) = &mqtt.user {
         put(&mut table, "user", user.clone());
     }
@@ -53,6 +67,9 @@ fn mqtt(mqtt: &MqttSettings) -> Table {
     if let Some(tls) = &mqtt.tls {
         if let Some(ca) = &tls.ca {
             put(&mut table, "ca", ca.display().to_string());
+        }
+        if !tls.alpn.is_empty() {
+            put(&mut table, "alpn", tls.alpn.clone());
         }
         if let Some((cert, key)) = &tls.client {
             put(&mut table, "client_cert", cert.display().to_string());
@@ -78,6 +95,9 @@ fn store(store: &StoreSettings) -> Table {
     put(&mut table, "path", path.map_or_else(|| "(memory)".to_owned(), |path| path.display().to_string()));
     put(&mut table, "max_age_h", store.max_age.as_secs_f64() / 3600.0);
     put(&mut table, "max_events", store.max_events as i64);
+    put(&mut table, "keep_h", store.keep.as_secs_f64() / 3600.0);
+    put(&mut table, "max_mb", (store.max_bytes / 1_000_000) as i64);
+    put(&mut table, "pictures", store.pictures);
     table
 }
 
@@ -89,6 +109,7 @@ fn polygon(polygon: &Polygon) -> Value {
 fn camera(camera: &CameraSettings) -> Table {
     let mut table = Table::new();
     put(&mut table, "name", camera.name.as_str());
+    put(&mut table, "enabled", camera.enabled);
     put(&mut table, "source", camera.source.to_string());
     if let Source::File { repeat, .. } | Source::Demo { repeat } = camera.source {
         put(&mut table, "loop", repeat);
@@ -132,6 +153,7 @@ fn camera(camera: &CameraSettings) -> Table {
 fn prompt(prompt: &PromptSettings) -> Table {
     let mut table = Table::new();
     put(&mut table, "name", prompt.name.as_str());
+    put(&mut table, "enabled", prompt.enabled);
     put(&mut table, "phrases", prompt.phrases.clone());
     put(&mut table, "negatives", prompt.negatives.clone());
     put(&mut table, "threshold", short(prompt.threshold));

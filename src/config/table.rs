@@ -78,6 +78,11 @@ impl<'a> Table<'a> {
         self.values.remove(key).filter(|value| !matches!(value.kind, ValueKind::Nil))
     }
 
+    /// What has not been taken yet, as written.
+    pub fn values(&self) -> &Map<String, Value> {
+        &self.values
+    }
+
     /// Whether the key is there and has not been taken.
     pub fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)

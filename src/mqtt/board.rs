@@ -45,6 +45,24 @@ impl Board {
         true
     }
 
+    /// Lets a value wait again although it is no news. False if there is none under this topic.
+    pub fn repeat(&self, topic: &str) -> bool {
+        let inner = &mut *self.inner();
+        let Some(entry) = inner.values.get_mut(topic) else { return false };
+        if !std::mem::replace(&mut entry.waits, true) {
+            inner.waiting.push_back(topic.to_owned());
+        }
+        true
+    }
+
+    /// Takes down a topic whose clearing, by an empty value, the broker has acknowledged.
+    pub fn cleared(&self, topic: &str) {
+        let inner = &mut *self.inner();
+        if inner.values.get(topic).is_some_and(|entry| entry.payload.is_empty() && !entry.waits) {
+            inner.values.remove(topic);
+        }
+    }
+
     /// Takes the next value to publish; the board goes on showing it.
     pub fn take(&self) -> Option<(String, Vec<u8>)> {
         let inner = &mut *self.inner();

@@ -3,23 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, TlsConfiguration, Transport};
+use rumqttc::{MqttOptions, TlsConfiguration, Transport, v5};
 
 use super::error::MqttError;
+use super::link::{self, MAX_HEARD, Signal};
 use crate::config::settings::{MqttSettings, TlsSettings};
 
-/// The greatest packet that is sent, bytes. rumqttc's own 10 KiB are too few for a snapshot.
-pub const MAX_PACKET: usize = 1024 * 1024;
-
-/// The greatest packet that is taken, bytes. One that is larger ends the connection, and a retained one would end every
+/// The greatest packet that is taken in MQTT 3.1.1, bytes. One that is larger ends the connection, and a retained one would end every
 /// connection, so this is far above anything that is listened for.
 const MAX_INCOMING: usize = 32 * 1024 * 1024;
 
-/// Room for topic and header in a packet, bytes.
-const PACKET_OVERHEAD: usize = 1024;
+/// Messages in flight, more than a session ever has.
+const MAX_IN_FLIGHT: u16 = 100;
 
-/// The greatest payload, bytes.
-pub const MAX_PAYLOAD: usize = MAX_PACKET - PACKET_OVERHEAD;
+/// Room for topic and header in a packet, bytes.
+pub(super) const PACKET_OVERHEAD: usize = 2 * 1024;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -40,8 +38,27 @@ pub(super) fn broker(settings: &MqttSettings) -> String {
 pub(super) fn options(settings: &MqttSettings, client_id: &str) -> Result<MqttOptions, MqttError> {
     let mut options = MqttOptions::new(client_id, address(&settings.host), settings.port);
     options.set_clean_session(true);
-    options.set_max_packet_size(MAX_INCOMING, MAX_PACKET);
+    // rumqttc's own 10 KiB are too few for a snapshot.
+    options.set_max_packet_size(MAX_INCOMING, settings.max_payload + PACKET_OVERHEAD);
     // rumqttc refuses less than a second.
+    options.set_keep_alive(settings.keep_alive.max(Duration::from_secs(1)));
+    if let Some(user) = &settings.user {
+        let password = settings.password.as_ref().map_or("", |password| password.reveal());
+        options.set_credentials(user, password);
+    }
+    if let Some(tls) = &settings.tls {
+        options.set_transport(Transport::Tls(tls_configuration(tls)?));
+    }
+    Ok(options)
+}
+
+/// As [`options`], for MQTT 5. The broker is told what is taken, and keeps larger messages to itself.
+pub(super) fn options5(settings: &MqttSettings, client_id: &str) -> Result<v5::MqttOptions, MqttError> {
+    let mut options = v5::MqttOptions::new(client_id, address(&settings.host), settings.port);
+    options.set_clean_start(true);
+    // rumqttc makes room for as many messages in flight as there are packet ids, 14 MB, unless told otherwise.
+    options.set_outgoing_inflight_upper_limit(MAX_IN_FLIGHT);
+    options.set_max_packet_size(Some((MAX_HEARD + PACKET_OVERHEAD) as u32));
     options.set_keep_alive(settings.keep_alive.max(Duration::from_secs(1)));
     if let Some(user) = &settings.user {
         let password = settings.password.as_ref().map_or("", |password| password.reveal());
@@ -69,7 +86,9 @@ fn tls_configuration(tls: &TlsSettings) -> Result<TlsConfiguration, MqttError> {
         }
         None => None,
     };
-    Ok(TlsConfiguration::Simple { ca, alpn: None, client_auth })
+    let protocols: Vec<Vec<u8>> = tls.alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    let alpn = (!protocols.is_empty()).then_some(protocols);
+    Ok(TlsConfiguration::Simple { ca, alpn, client_auth })
 }
 
 /// The bundle is read here because rumqttc's default panics where there is none.
@@ -94,21 +113,21 @@ fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, MqttError> {
 /// Why the broker cannot be used now.
 pub async fn probe(settings: &MqttSettings) -> Result<(), MqttError> {
     let id = format!("lookout-probe-{}", std::process::id());
-    let (client, mut connection) = AsyncClient::new(options(settings, &id)?, 4);
+    let (sender, mut connection) = link::open(settings, &id, None, 4)?;
     let broker = broker(settings);
     let attempt = async {
         loop {
-            match connection.poll().await {
-                Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                    let _ = client.try_disconnect();
+            match connection.next().await {
+                Ok(Signal::Connected(_)) => {
+                    let _ = sender.disconnect();
                     // Sends the goodbye; the broker may well be quicker to close.
-                    let _ = connection.poll().await;
+                    let _ = connection.next().await;
                     return Ok(());
                 }
                 Ok(_) => {}
                 Err(error) => {
                     let user = settings.user.as_deref();
-                    return Err(MqttError::from_connection(&error, &broker, &id, user, settings.tls.is_some()));
+                    return Err(MqttError::from_link(&error, &broker, &id, user, settings.tls.is_some()));
                 }
             }
         }

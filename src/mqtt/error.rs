@@ -3,8 +3,10 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
+use rumqttc::v5::mqttbytes::v5::ConnectReturnCode as Code5;
+use rumqttc::{ConnectReturnCode, ConnectionError, StateError, v5};
 
+use super::link::LinkError;
 use crate::store::StoreError;
 
 /// A fault of the connection; `broker` is `host:port`.
@@ -72,7 +74,7 @@ pub enum MqttError {
     /// The connection broke.
     #[error(
         "the connection to the broker at {broker} was lost ({reason}); if this repeats, look for another client with \
-         the id {client}, or for TLS on only one side"
+         the id {client}, for TLS on only one side, or for a broker that speaks only 3.1.1 (`mqtt.protocol`)"
     )]
     Lost {
         /// Where.
@@ -89,21 +91,58 @@ pub enum MqttError {
 
 impl MqttError {
     /// Says in our words what rumqttc met while talking to `broker`.
-    pub(super) fn from_connection(
-        error: &ConnectionError,
-        broker: &str,
-        client: &str,
-        user: Option<&str>,
-        tls: bool,
-    ) -> Self {
+    pub(super) fn from_link(error: &LinkError, broker: &str, client: &str, user: Option<&str>, tls: bool) -> Self {
+        match error {
+            LinkError::V4(error) => Self::from_v4(error, broker, client, user, tls),
+            LinkError::V5(error) => Self::from_v5(error, broker, client, user, tls),
+            LinkError::Silent => Self::Timeout { broker: broker.to_owned() },
+        }
+    }
+
+    fn refused_login(broker: String, user: Option<&str>) -> Self {
+        let user = user.map_or_else(|| "an anonymous client".to_owned(), |user| format!("\"{user}\""));
+        Self::NotAuthorised { broker, user }
+    }
+
+    fn from_v5(error: &v5::ConnectionError, broker: &str, client: &str, user: Option<&str>, tls: bool) -> Self {
+        let broker = broker.to_owned();
+        let lost = |reason: String| Self::Lost { broker: broker.clone(), reason, client: client.to_owned() };
+        let refused = |code: &Code5| match code {
+            Code5::BadUserNamePassword | Code5::NotAuthorized => Self::refused_login(broker.clone(), user),
+            Code5::UnsupportedProtocolVersion | Code5::RefusedProtocolVersion => {
+                let reason = "it does not speak MQTT 5; set `mqtt.protocol` to \"3.1.1\"".to_owned();
+                Self::Refused { broker: broker.clone(), reason }
+            }
+            other => Self::Refused { broker: broker.clone(), reason: format!("{other:?}") },
+        };
+        match error {
+            v5::ConnectionError::ConnectionRefused(code) => refused(code),
+            v5::ConnectionError::MqttState(v5::StateError::ConnFail { reason }) => refused(reason),
+            v5::ConnectionError::Tls(rumqttc::TlsError::Io(io)) => Self::from_io(io, broker, client, tls),
+            v5::ConnectionError::Tls(other) => Self::Tls { broker, reason: other.to_string() },
+            v5::ConnectionError::Io(io) | v5::ConnectionError::MqttState(v5::StateError::Io(io)) => {
+                Self::from_io(io, broker, client, tls)
+            }
+            v5::ConnectionError::Timeout(_) => Self::Timeout { broker },
+            v5::ConnectionError::MqttState(v5::StateError::AwaitPingResp) => {
+                lost("it stopped answering pings".to_owned())
+            }
+            v5::ConnectionError::MqttState(v5::StateError::ServerDisconnect { reason_code, reason_string }) => {
+                let said = reason_string.as_ref().map(|said| format!(", {said:?}")).unwrap_or_default();
+                lost(format!("it ended it: {reason_code:?}{said}"))
+            }
+            other => lost(other.to_string()),
+        }
+    }
+
+    fn from_v4(error: &ConnectionError, broker: &str, client: &str, user: Option<&str>, tls: bool) -> Self {
         let broker = broker.to_owned();
         let lost = |reason: String| Self::Lost { broker: broker.clone(), reason, client: client.to_owned() };
         match error {
             ConnectionError::ConnectionRefused(code) => match code {
-                ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => Self::NotAuthorised {
-                    broker,
-                    user: user.map_or_else(|| "an anonymous client".to_owned(), |user| format!("\"{user}\"")),
-                },
+                ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
+                    Self::refused_login(broker, user)
+                }
                 other => Self::Refused { broker, reason: format!("{other:?}") },
             },
             ConnectionError::Tls(rumqttc::TlsError::Io(io)) => Self::from_io(io, broker, client, tls),

@@ -5,8 +5,11 @@
 //!
 //! Source: Home Assistant's documentation of the MQTT integration, "MQTT discovery" (device messages since 2024.11).
 
+mod entities;
+
 use std::collections::BTreeMap;
 
+use entities::{Device, camera, hub, merged};
 use serde_json::{Map, Value, json};
 
 use super::topics::Topics;
@@ -19,21 +22,19 @@ pub struct Discovery {
     messages: BTreeMap<String, Vec<u8>>,
 }
 
-/// A Home Assistant device and its entities, by object id.
-struct Device {
-    object_id: String,
-    about: Value,
-    availability: Value,
-    entities: Vec<(String, Value)>,
-}
-
 impl Discovery {
-    /// The messages for a device and its cameras, in the order of their topics.
-    pub fn new(settings: &HomeAssistantSettings, device: &Name, topics: &Topics, cameras: &[CameraSettings]) -> Self {
+    /// The messages for a device and its cameras, in the order of their topics; with `controls`, what can be set too.
+    pub fn new(
+        settings: &HomeAssistantSettings,
+        device: &Name,
+        topics: &Topics,
+        cameras: &[CameraSettings],
+        controls: bool,
+    ) -> Self {
         let node = format!("lookout_{device}");
         let prefix = &settings.prefix;
-        let devices =
-            std::iter::once(hub(&node, device, topics)).chain(cameras.iter().map(|c| camera(&node, topics, c)));
+        let devices = std::iter::once(hub(&node, device, topics))
+            .chain(cameras.iter().map(|watched| camera(&node, topics, watched, controls)));
         let messages = devices.flat_map(|device| match settings.form {
             DiscoveryForm::Device => vec![whole(prefix, &node, device)],
             DiscoveryForm::Entity => one_by_one(prefix, &node, device),
@@ -82,175 +83,6 @@ impl Discovery {
 
 fn origin() -> Value {
     json!({ "name": "lookout", "sw": env!("CARGO_PKG_VERSION") })
-}
-
-fn available(topics: impl IntoIterator<Item = String>) -> Value {
-    // `stopped` and `disabled` are no words of Home Assistant's.
-    let template = "{{ 'online' if value == 'online' else 'offline' }}";
-    topics.into_iter().map(|topic| json!({ "topic": topic, "value_template": template })).collect()
-}
-
-/// The lookout itself: how it is.
-fn hub(node: &str, device: &Name, topics: &Topics) -> Device {
-    let about = json!({
-        "identifiers": [node],
-        "name": format!("Lookout {device}"),
-        "manufacturer": "lookout",
-        "model": "lookout",
-        "sw_version": env!("CARGO_PKG_VERSION"),
-    });
-    let diagnostic = |name: &str, template: &str, icon: &str, more: Value| {
-        merged(
-            json!({
-                "p": "sensor",
-                "name": name,
-                "state_topic": topics.stats(),
-                "value_template": template,
-                "icon": icon,
-                "entity_category": "diagnostic",
-                "state_class": "measurement",
-            }),
-            more,
-        )
-    };
-    let entities = vec![
-        (
-            "encoder".to_owned(),
-            diagnostic(
-                "Encoder time",
-                "{{ value_json.encoder_ms }}",
-                "mdi:timer-outline",
-                json!({ "unit_of_measurement": "ms", "suggested_display_precision": 1 }),
-            ),
-        ),
-        (
-            "waiting".to_owned(),
-            diagnostic("Waiting events", "{{ value_json.outbox.waiting }}", "mdi:tray-full", json!({})),
-        ),
-    ];
-    Device { object_id: "hub".to_owned(), about, availability: available([topics.status()]), entities }
-}
-
-/// A camera: whether it gives pictures, and what is seen.
-fn camera(node: &str, topics: &Topics, camera: &CameraSettings) -> Device {
-    let name = &camera.name;
-    let about = json!({
-        "identifiers": [format!("{node}_{name}")],
-        "name": spoken(name.as_str()),
-        "manufacturer": "lookout",
-        "model": "camera",
-        "via_device": node,
-    });
-    let mut entities = vec![
-        (
-            "connected".to_owned(),
-            json!({
-                "p": "binary_sensor",
-                "name": "Connected",
-                "state_topic": topics.camera_status(name),
-                "payload_on": "online",
-                "payload_off": "offline",
-                "device_class": "connectivity",
-                "entity_category": "diagnostic",
-                // A camera that is not there must be able to say so.
-                "availability": available([topics.status()]),
-            }),
-        ),
-        (
-            "event".to_owned(),
-            json!({
-                "p": "event",
-                "name": "Event",
-                "state_topic": topics.events(name),
-                "event_types": ["new", "update", "end"],
-                "value_template": "{{ {'event_type': value_json.type, 'id': value_json.id, 'prompt': value_json.prompt, \
-                    'phrase': value_json.phrase, 'score': value_json.score, 'zones': value_json.zones, \
-                    'duration_s': value_json.duration_s, 'historical': value_json.historical} | to_json }}",
-                "icon": "mdi:eye",
-            }),
-        ),
-    ];
-    for (key, label) in [("frames_analysed", "Frames analysed"), ("frames_dropped", "Frames dropped")] {
-        let cameras = format!("value_json.cameras['{name}']");
-        let template = format!("{{{{ {cameras}.{key} if '{name}' in value_json.cameras else 0 }}}}");
-        entities.push((
-            key.to_owned(),
-            json!({
-                "p": "sensor",
-                "name": label,
-                "state_topic": topics.stats(),
-                "value_template": template,
-                "icon": "mdi:filmstrip",
-                "entity_category": "diagnostic",
-                "state_class": "total_increasing",
-                "enabled_by_default": false,
-            }),
-        ));
-    }
-    for prompt in &camera.prompts {
-        let (id, label) = (&prompt.name, spoken(prompt.name.as_str()));
-        entities.extend([
-            (
-                format!("{id}_present"),
-                json!({
-                    "p": "binary_sensor",
-                    "name": label,
-                    "state_topic": topics.state(name, id),
-                    "device_class": "occupancy",
-                    "icon": "mdi:eye",
-                }),
-            ),
-            (
-                format!("{id}_count"),
-                json!({
-                    "p": "sensor",
-                    "name": format!("{label} count"),
-                    "state_topic": topics.count(name, id),
-                    "state_class": "measurement",
-                    "icon": "mdi:counter",
-                }),
-            ),
-            (
-                format!("{id}_score"),
-                json!({
-                    "p": "sensor",
-                    "name": format!("{label} score"),
-                    "state_topic": topics.score(name, id),
-                    "value_template": "{{ None if value == 'None' else (value | float * 100) | round }}",
-                    "unit_of_measurement": "%",
-                    "state_class": "measurement",
-                    "icon": "mdi:percent",
-                    "entity_category": "diagnostic",
-                    "enabled_by_default": false,
-                }),
-            ),
-            (
-                format!("{id}_snapshot"),
-                json!({
-                    "p": "image",
-                    "name": label,
-                    "image_topic": topics.snapshot(name, id),
-                    "content_type": "image/jpeg",
-                }),
-            ),
-        ]);
-    }
-    let availability = available([topics.status(), topics.camera_status(name)]);
-    Device { object_id: format!("camera_{name}"), about, availability, entities }
-}
-
-/// `blue_bicycle` as people say it: "Blue bicycle".
-fn spoken(name: &str) -> String {
-    let words = name.replace(['_', '-'], " ");
-    let mut letters = words.trim().chars();
-    letters.next().map_or_else(|| name.to_owned(), |first| first.to_uppercase().chain(letters).collect())
-}
-
-fn merged(mut table: Value, more: Value) -> Value {
-    if let (Some(table), Value::Object(more)) = (table.as_object_mut(), more) {
-        table.extend(more);
-    }
-    table
 }
 
 /// The entity with ids of its own, under which it is kept and named.

@@ -3,17 +3,24 @@
 //! Events go through the store's outbox and are sent until acknowledged, at least once and in order. States go through
 //! the [`board`], where the newest value of a topic replaces the one that waits.
 
+pub mod answer;
 pub mod board;
 pub mod client;
+pub mod command;
 pub mod error;
 pub mod homeassistant;
+mod lanes;
+mod link;
 pub mod payload;
 pub mod publisher;
 mod session;
+mod shared;
 pub mod stats;
 pub mod topics;
 
+pub use answer::Standing;
 pub use client::probe;
+pub use command::{Asked, Asker, Refusal, Request};
 pub use error::MqttError;
 pub use homeassistant::Discovery;
 pub use publisher::{MqttPublisher, Publisher};

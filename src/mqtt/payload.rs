@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::stats::Stats;
 use crate::capture::CameraStatus;
-use crate::config::settings::Name;
+use crate::config::settings::{EventForm, Name};
+use crate::store::OutboxCounts;
 use crate::track::{Event, EventKind};
 
 /// An event as it goes over the wire.
@@ -144,6 +145,29 @@ impl EventMessage {
         }
     }
 
+    /// The message as a broker wants it.
+    pub fn written(&self, form: EventForm) -> Vec<u8> {
+        let json = self.to_json();
+        let time = self.last_seen.parse::<Timestamp>();
+        match (form, time) {
+            (EventForm::ThingsBoard, Ok(time)) => {
+                [format!("{{\"ts\":{},\"values\":", time.as_millisecond()).as_bytes(), &json, b"}"].concat()
+            }
+            _ => json,
+        }
+    }
+
+    /// What MQTT 5 tells beside the payload, so that a broker or consumer can choose without reading it.
+    pub(super) fn properties(&self) -> Vec<(&'static str, String)> {
+        let kind = match self.kind {
+            Kind::New => "new",
+            Kind::Update => "update",
+            Kind::End => "end",
+        };
+        let prompt = ("prompt", self.prompt.clone());
+        vec![("type", kind.to_owned()), prompt, ("historical", self.historical.to_string())]
+    }
+
     /// The message as JSON.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("plain fields always serialise")
@@ -157,6 +181,8 @@ struct StatsMessage<'a> {
     cameras: BTreeMap<&'a str, CameraStatsMessage>,
     tiles_encoded: u64,
     encoder_ms: Option<f64>,
+    temperature_c: Option<f64>,
+    memory_mb: Option<f64>,
     events: u64,
     outbox: OutboxMessage,
 }
@@ -166,13 +192,17 @@ struct CameraStatsMessage {
     frames: u64,
     frames_dropped: u64,
     frames_analysed: u64,
+    fps: f64,
 }
 
 #[derive(Serialize)]
 struct OutboxMessage {
     waiting: u64,
+    unstored: u64,
     published: u64,
     expired: u64,
+    pictures_expired: u64,
+    bytes: u64,
 }
 
 /// `stats` as JSON.
@@ -182,6 +212,7 @@ pub fn stats_json(stats: &Stats) -> Vec<u8> {
             frames: camera.frames,
             frames_dropped: camera.frames_dropped,
             frames_analysed: camera.frames_analysed,
+            fps: round64(camera.fps),
         };
         (name.as_str(), message)
     });
@@ -191,14 +222,24 @@ pub fn stats_json(stats: &Stats) -> Vec<u8> {
         cameras: cameras.collect(),
         tiles_encoded: stats.tiles_encoded,
         encoder_ms: stats.encoder_ms.map(round64),
+        temperature_c: stats.temperature_c.map(round64),
+        memory_mb: stats.memory_mb.map(round64),
         events: stats.events,
-        outbox: OutboxMessage {
-            waiting: stats.outbox.waiting,
-            published: stats.outbox.published,
-            expired: stats.outbox.expired,
+        outbox: {
+            let OutboxCounts { waiting, unstored, published, expired, pictures_expired, bytes } = stats.outbox;
+            OutboxMessage { waiting, unstored, published, expired, pictures_expired, bytes }
         },
     };
     serde_json::to_vec(&message).expect("plain fields always serialise")
+}
+
+/// The media type of what is retained on a topic.
+pub(super) fn content_type(topic: &str) -> &'static str {
+    match topic.rsplit('/').next() {
+        Some("snapshot") => "image/jpeg",
+        Some("stats" | "settings" | "config") => "application/json",
+        _ => "text/plain",
+    }
 }
 
 /// `ON` or `OFF`.
@@ -220,7 +261,7 @@ pub fn camera_status_text(status: CameraStatus) -> &'static str {
     }
 }
 
-fn rfc3339(time: Timestamp) -> String {
+pub(super) fn rfc3339(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 

@@ -1,8 +1,9 @@
 //! The publisher: what the rest of the program holds of MQTT. It takes messages at once and brings them to the broker
 //! in its own time, over as many connections as that needs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,53 +11,31 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::answer::Notes;
 use super::board::Board;
-use super::client::{self, MAX_PAYLOAD};
+use super::client;
+use super::command::{Asker, Refusal, Request};
 use super::error::MqttError;
-use super::homeassistant::Discovery;
+use super::link;
 use super::payload::{self, EventMessage};
 use super::session::{self, Stop};
+use super::shared::Shared;
 use super::stats::Stats;
 use super::topics::Topics;
 use crate::capture::CameraStatus;
 use crate::config::settings::{CameraSettings, MqttSettings, Name};
 use crate::shutdown::Shutdown;
 use crate::store::{OutboxCounts, OutboxId, Store, StoreError};
+use crate::telemetry::OncePerSecond;
 use crate::track::Event;
 
 const BACKOFF_FLOOR: Duration = Duration::from_secs(1);
-const BACKOFF_CEILING: Duration = Duration::from_secs(30);
+
+/// Commands that wait to be followed.
+const WAITING_REQUESTS: usize = 32;
 
 /// A connection that held this long was a good one, and the next backoff starts anew.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
-
-/// What publisher and connection task share.
-pub(super) struct Shared {
-    pub(super) broker: String,
-    pub(super) device: Name,
-    pub(super) topics: Topics,
-    pub(super) store: Store,
-    pub(super) board: Board,
-    pub(super) discovery: Option<Discovery>,
-    /// Something waits.
-    pub(super) wake: Notify,
-    stop: watch::Sender<Option<Instant>>,
-    /// Raised when the connection task has ended.
-    ended: Shutdown,
-    /// It ended with `stopped` acknowledged.
-    cleanly: AtomicBool,
-}
-
-impl Shared {
-    /// Expires old events, and says so.
-    pub(super) fn expire(&self) {
-        match self.store.expire(Timestamp::now()) {
-            Ok(0) => {}
-            Ok(gone) => tracing::warn!(gone, "events expired before the broker at {} took them", self.broker),
-            Err(error) => tracing::error!("{error}"),
-        }
-    }
-}
 
 /// Starts the connection to the broker.
 pub struct MqttPublisher;
@@ -64,6 +43,8 @@ pub struct MqttPublisher;
 impl MqttPublisher {
     /// Starts the connection task on `runtime` and returns at once, whether or not the broker is there. `cameras` are those
     /// that Home Assistant is told of. `shutdown` cuts a backoff short; the task itself ends by [`Publisher::finish`].
+    ///
+    /// With the publisher come the commands that are heard; while too many of them wait, more are refused.
     pub fn start(
         settings: MqttSettings,
         device: Name,
@@ -71,30 +52,36 @@ impl MqttPublisher {
         store: Store,
         shutdown: Shutdown,
         runtime: &Handle,
-    ) -> Publisher {
-        let topics = Topics::new(&settings.base, &device);
-        let announced = settings.home_assistant.as_ref();
-        let discovery = announced.map(|settings| Discovery::new(settings, &device, &topics, cameras));
-        let board = Board::default();
-        for (topic, message) in discovery.iter().flat_map(Discovery::messages) {
-            board.set(topic.clone(), message.clone());
-        }
+    ) -> (Publisher, Receiver<Request>) {
+        let topics = Topics::from_templates(&settings.topics, &settings.base, &device);
+        let everything = settings.topics.everything;
+        let (requests, received) = sync_channel(WAITING_REQUESTS);
         let shared = Arc::new(Shared {
             broker: client::broker(&settings),
             topics,
             device,
             store,
-            board,
-            discovery,
+            board: Board::default(),
+            notes: Notes::default(),
+            everything,
+            form: settings.topics.form,
+            home_assistant: settings.home_assistant.clone().filter(|_| everything),
+            discovery: Mutex::default(),
+            known: Mutex::default(),
+            requests: (everything && !settings.read_only).then_some(requests),
+            quiet: OncePerSecond::default(),
             wake: Notify::new(),
+            max_payload: settings.max_payload,
+            backlog_per_s: settings.backlog_per_s,
             stop: watch::Sender::new(None),
             ended: Shutdown::default(),
             cleanly: AtomicBool::new(false),
         });
+        shared.announce(cameras);
         // Read before the first event can be pushed, so that it tells this run's events from those left over.
-        let left_over = shared.store.newest().unwrap_or_default();
+        let left_over = shared.store.newest();
         runtime.spawn(keep_connected(shared.clone(), settings, shutdown, left_over));
-        Publisher { shared }
+        (Publisher { shared }, received)
     }
 }
 
@@ -108,12 +95,12 @@ impl Publisher {
     /// Stores the event, to be published as soon as the broker takes it.
     ///
     /// # Errors
-    /// The store does not take it; the event is then lost, and the caller counts it.
+    /// The disk does not take it. It is published all the same, but does not outlive the program.
     pub fn event(&self, event: &Event) -> Result<(), StoreError> {
         let json = EventMessage::new(&self.shared.device, event).to_json();
-        self.shared.store.push_event(event.camera.as_str(), &json, Timestamp::now())?;
+        let stored = self.shared.store.push_event(event.camera.as_str(), &event.id, &json, Timestamp::now());
         self.shared.wake.notify_one();
-        Ok(())
+        stored.map(|_| ())
     }
 
     /// Shows whether the prompt's thing is there, how many, and the newest probability (0..1) if there is one.
@@ -124,14 +111,40 @@ impl Publisher {
         self.show(topics.score(camera, prompt), payload::score_text(score).into());
     }
 
+    /// Shows when the prompt's thing was last there.
+    pub fn last_seen(&self, camera: &Name, prompt: &Name, time: Timestamp) {
+        self.show(self.shared.topics.last_seen(camera, prompt), payload::rfc3339(time).into());
+    }
+
     /// Shows the newest picture of the prompt's thing. One too large for a packet is refused with a log line.
     pub fn snapshot(&self, camera: &Name, prompt: &Name, jpeg: Vec<u8>) {
-        if jpeg.len() > MAX_PAYLOAD {
-            let bytes = jpeg.len();
-            tracing::warn!(%camera, %prompt, bytes, "the snapshot is not published: more than {MAX_PAYLOAD} bytes");
+        self.picture(self.shared.topics.snapshot(camera, prompt), jpeg);
+    }
+
+    /// Keeps the best picture of an event beside it.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub fn keep_picture(&self, event: &Event, jpeg: &[u8]) -> Result<(), StoreError> {
+        self.shared.store.push_picture(&event.id, jpeg, Timestamp::now())
+    }
+
+    /// Shows a picture of all that a camera sees. One too large for a packet is refused with a log line.
+    pub fn camera_snapshot(&self, camera: &Name, jpeg: Vec<u8>) {
+        self.picture(self.shared.topics.camera_snapshot(camera), jpeg);
+    }
+
+    fn picture(&self, topic: String, jpeg: Vec<u8>) {
+        let (bytes, most) = (jpeg.len(), self.shared.max_payload);
+        if bytes > most {
+            tracing::warn!(
+                topic,
+                bytes,
+                "the snapshot is not published: more than {most} bytes (`mqtt.max_payload_kb`)"
+            );
             return;
         }
-        self.show(self.shared.topics.snapshot(camera, prompt), jpeg);
+        self.show(topic, jpeg);
     }
 
     /// Shows whether a camera gives pictures.
@@ -144,11 +157,36 @@ impl Publisher {
         self.show(self.shared.topics.stats(), payload::stats_json(stats));
     }
 
-    /// Puts a retained value of any topic on the board; the newest of each topic wins.
+    /// Puts a retained value of any topic on the board; the newest of each topic wins. Where only events are published,
+    /// nothing but stats.
     pub fn show(&self, topic: String, payload: Vec<u8>) {
+        if !self.shared.everything && topic != self.shared.topics.stats() {
+            return;
+        }
         if self.shared.board.set(topic, payload) {
             self.shared.wake.notify_one();
         }
+    }
+
+    pub(super) fn repeat(&self, topic: &str) {
+        if self.shared.board.repeat(topic) {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    pub(super) fn reply(&self, asker: &Asker) {
+        self.shared.reply(asker, &[]);
+    }
+
+    /// Tells Home Assistant of these cameras from now on; entities of what is gone disappear.
+    pub fn announce(&self, cameras: &[CameraSettings]) {
+        self.shared.announce(cameras);
+        self.shared.wake.notify_one();
+    }
+
+    /// Says what was wrong with a request.
+    pub fn refuse(&self, refusal: &Refusal) {
+        self.shared.refuse(refusal);
     }
 
     /// What waits for the broker, and what became of the rest.
@@ -176,7 +214,10 @@ impl Publisher {
 
 /// What a retained value becomes when the program stops.
 fn last_value(topic: &str, now: &[u8]) -> Option<Vec<u8>> {
-    if topic.ends_with("/state") {
+    if now.is_empty() {
+        // It is being cleared.
+        None
+    } else if topic.ends_with("/state") {
         Some(payload::state_text(false).into())
     } else if topic.ends_with("/count") {
         Some(b"0".into())
@@ -191,7 +232,7 @@ fn last_value(topic: &str, now: &[u8]) -> Option<Vec<u8>> {
 
 /// One connection after the other, until the program stops.
 async fn keep_connected(shared: Arc<Shared>, settings: MqttSettings, shutdown: Shutdown, left_over: OutboxId) {
-    let client_id = format!("lookout-{}", shared.device);
+    let client_id = settings.client_id.replace("{device}", shared.device.as_str());
     let mut stop = shared.stop.subscribe();
     let mut failures = 0;
     let mut late = left_over;
@@ -202,7 +243,7 @@ async fn keep_connected(shared: Arc<Shared>, settings: MqttSettings, shutdown: S
         let outcome = connect(&shared, &settings, &client_id, stop.clone(), || {
             // After an outage, whatever waits has waited for the broker.
             if std::mem::replace(&mut connected, true) {
-                late = shared.store.newest().unwrap_or(late);
+                late = shared.store.newest();
             }
             late
         });
@@ -219,7 +260,7 @@ async fn keep_connected(shared: Arc<Shared>, settings: MqttSettings, shutdown: S
             }
             Err(error) => {
                 failures = if connected && started.elapsed() > GOOD_CONNECTION { 1 } else { failures + 1 };
-                let pause = backoff(failures);
+                let pause = backoff(failures, settings.reconnect_max);
                 tracing::warn!("{error}; next try in {:.1} s", pause.as_secs_f32());
                 shared.expire();
                 tokio::select! {
@@ -240,15 +281,15 @@ async fn connect(
     stop: Stop,
     late: impl FnOnce() -> OutboxId,
 ) -> Result<(), MqttError> {
-    let options = client::options(settings, client_id)?;
-    session::run(shared, options, stop, late).await.map_err(|error| {
+    let link = link::open(settings, client_id, shared.everything.then(|| shared.topics.status()), session::CHANNEL)?;
+    session::run(shared, link, stop, late).await.map_err(|error| {
         let user = settings.user.as_deref();
-        MqttError::from_connection(&error, &shared.broker, client_id, user, settings.tls.is_some())
+        MqttError::from_link(&error, &shared.broker, client_id, user, settings.tls.is_some())
     })
 }
 
 /// A pause that doubles with each failure, within floor and ceiling, and differs from device to device.
-fn backoff(failures: u32) -> Duration {
-    let ceiling = BACKOFF_FLOOR.saturating_mul(1 << failures.min(6)).min(BACKOFF_CEILING);
+fn backoff(failures: u32, ceiling: Duration) -> Duration {
+    let ceiling = BACKOFF_FLOOR.saturating_mul(1 << failures.min(12)).min(ceiling).max(BACKOFF_FLOOR);
     BACKOFF_FLOOR + (ceiling - BACKOFF_FLOOR).mul_f64(fastrand::f64())
 }

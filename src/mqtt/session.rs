@@ -7,21 +7,23 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::client::MAX_PAYLOAD;
-use super::homeassistant::Discovery;
-use super::payload::EventMessage;
-use super::publisher::Shared;
+use super::answer::Note;
+use super::client::PACKET_OVERHEAD;
+use super::command;
+use super::lanes::Lanes;
+use super::link::{About, Connection, Gone, Heard, LinkError, MAX_HEARD, Message, Sender, Signal};
+use super::payload::{EventMessage, content_type};
+use super::shared::Shared;
 use crate::store::{OutboxId, Pending, StoreError};
 
 /// Events, and board values, on their way to the broker at a time.
 const WINDOW: usize = 16;
 
 /// More than all that is ever on its way, so that `try_publish` does not fail and packet ids do not collide.
-const CHANNEL: usize = 4 * WINDOW;
+pub(super) const CHANNEL: usize = 4 * WINDOW;
 
 /// An event that is sent later than this after it was stored is historical.
 const FRESH: Duration = Duration::from_secs(5);
@@ -29,8 +31,8 @@ const FRESH: Duration = Duration::from_secs(5);
 /// A broker that answers pings and yet acknowledges nothing for this long is left; a new connection may do better.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 
-/// A larger message is none of those that are listened for, bytes.
-const MAX_HEARD: usize = 256 * 1024;
+/// An error or answer is of no use to who comes later than this.
+const NOTE_EXPIRES: Duration = Duration::from_secs(600);
 
 const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 
@@ -40,20 +42,10 @@ pub(super) type Stop = watch::Receiver<Option<Instant>>;
 /// What is being sent.
 enum Item {
     Status,
-    Value,
+    /// A retained value, with the topic if it is being cleared.
+    Value(Option<String>),
+    Note,
     Event(OutboxId),
-}
-
-/// What the connection tells its driver.
-enum Signal {
-    /// A publish got this packet id, in the order of the publishes.
-    Sent(u16),
-    /// The broker has it.
-    Acknowledged(u16),
-    /// The goodbye is out.
-    Disconnected,
-    /// A message on a topic that was subscribed to.
-    Heard(String, Vec<u8>),
 }
 
 /// Runs one session to its end. `Ok` when the program stopped and said so.
@@ -61,37 +53,48 @@ enum Signal {
 /// `late` is the newest event that is historical however quickly it is sent; it is asked for once connected.
 pub(super) async fn run(
     shared: &Shared,
-    mut options: MqttOptions,
+    (sender, mut connection): (Sender, Connection),
     mut stop: Stop,
     late: impl FnOnce() -> OutboxId,
-) -> Result<(), ConnectionError> {
-    options.set_last_will(LastWill::new(shared.topics.status(), "offline", QoS::AtLeastOnce, true));
-    let (client, mut connection) = AsyncClient::new(options, CHANNEL);
-    tokio::select! {
-        connected = connection.poll() => { connected?; }
-        () = past(stop.clone()) => return Err(ConnectionError::NetworkTimeout),
-    }
+) -> Result<(), LinkError> {
+    let taken = tokio::select! {
+        connected = connection.next() => match connected? {
+            Signal::Connected(Some(most)) => most.saturating_sub(PACKET_OVERHEAD),
+            _ => usize::MAX,
+        },
+        () = past(stop.clone()) => return Err(LinkError::Silent),
+    };
     tracing::info!(broker = %shared.broker, "connected to the broker");
     shared.board.republish();
+    // What was acknowledged on an earlier connection is not sent again.
+    shared.settle();
+    let late = late();
+    let lanes = match Lanes::new(&shared.store, late, shared.backlog_per_s, Instant::now()) {
+        Ok(lanes) => lanes,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Err(LinkError::Silent);
+        }
+    };
     let (signals, received) = mpsc::unbounded_channel();
     let mut driver = Driver {
         shared,
-        client,
+        sender,
+        max_payload: taken.min(shared.max_payload),
         received,
         unnumbered: VecDeque::new(),
         numbered: HashMap::new(),
-        cursor: OutboxId::default(),
-        late: late(),
+        lanes,
+        late,
         events: 0,
         values: 0,
-        drained: false,
         disconnected: false,
         heard: Instant::now(),
     };
     // Neither is ever cancelled by the other's progress: a poll that is cut off in a flush leaves bytes behind.
     tokio::select! {
         error = pump(&mut connection, signals) => Err(error),
-        driven = driver.drive(&mut stop) => driven.map_err(|Gone| ConnectionError::FlushTimeout),
+        driven = driver.drive(&mut stop) => driven.map_err(|Gone| LinkError::Silent),
     }
 }
 
@@ -106,17 +109,19 @@ async fn past(mut stop: Stop) {
     }
 }
 
+/// Completes at the moment, never if there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Keeps the connection going until it fails.
-async fn pump(connection: &mut EventLoop, signals: mpsc::UnboundedSender<Signal>) -> ConnectionError {
+async fn pump(connection: &mut Connection, signals: mpsc::UnboundedSender<Signal>) -> LinkError {
     loop {
-        let signal = match connection.poll().await {
-            Ok(Event::Outgoing(Outgoing::Publish(id))) => Signal::Sent(id),
-            Ok(Event::Incoming(Packet::PubAck(ack))) => Signal::Acknowledged(ack.pkid),
-            Ok(Event::Outgoing(Outgoing::Disconnect)) => Signal::Disconnected,
-            Ok(Event::Incoming(Packet::Publish(heard))) if heard.payload.len() <= MAX_HEARD => {
-                Signal::Heard(heard.topic, heard.payload.to_vec())
-            }
-            Ok(_) => continue,
+        let signal = match connection.next().await {
+            Ok(signal) => signal,
             Err(error) => return error,
         };
         let goodbye = matches!(signal, Signal::Disconnected);
@@ -129,21 +134,19 @@ async fn pump(connection: &mut EventLoop, signals: mpsc::UnboundedSender<Signal>
     }
 }
 
-/// The broker, or rumqttc, takes no more.
-struct Gone;
-
 /// Decides what is sent when.
 struct Driver<'a> {
     shared: &'a Shared,
-    client: AsyncClient,
+    sender: Sender,
+    /// The greatest payload that this broker takes, bytes.
+    max_payload: usize,
     received: mpsc::UnboundedReceiver<Signal>,
     unnumbered: VecDeque<Item>,
     numbered: HashMap<u16, Item>,
-    cursor: OutboxId,
+    lanes: Lanes,
     late: OutboxId,
     events: usize,
     values: usize,
-    drained: bool,
     disconnected: bool,
     /// When the broker last acknowledged something, or the first thing it owes was sent.
     heard: Instant,
@@ -152,25 +155,28 @@ struct Driver<'a> {
 impl Driver<'_> {
     async fn drive(&mut self, stop: &mut Stop) -> Result<(), Gone> {
         // Before anything is announced: what the broker holds of earlier runs must be heard before it is replaced.
-        for topic in self.shared.discovery.iter().flat_map(Discovery::subscriptions) {
-            self.client.try_subscribe(topic, QoS::AtLeastOnce).map_err(|_| Gone)?;
+        let discovery = self.shared.discovery();
+        let announced = discovery.iter().flat_map(|discovery| discovery.subscriptions()).map(str::to_owned);
+        for topic in announced.chain(self.shared.traces()).chain(self.shared.command_topics()) {
+            self.sender.subscribe(topic)?;
         }
-        self.publish(Item::Status, self.shared.topics.status(), true, b"online".to_vec())?;
+        self.publish_status("online")?;
         let mut expire = tokio::time::interval(EXPIRE_EVERY);
         expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.fill()?;
             let stopping = stop.borrow_and_update().is_some();
+            self.fill(stopping)?;
             if stopping && self.idle() {
                 break;
             }
             let too_late = past(stop.clone());
             tokio::select! {
                 signal = self.received.recv() => self.note(signal),
-                () = self.shared.wake.notified() => self.drained = false,
+                () = self.shared.wake.notified() => self.lanes.wake(),
+                () = until(self.lanes.due()), if self.events < WINDOW => {}
                 _ = expire.tick() => {
                     self.shared.expire();
-                    self.drained = false;
+                    self.lanes.wake();
                     if !self.settled() && self.heard.elapsed() > ACKNOWLEDGED_WITHIN {
                         return Err(Gone);
                     }
@@ -183,7 +189,7 @@ impl Driver<'_> {
     }
 
     fn idle(&self) -> bool {
-        self.drained && self.settled() && self.shared.board.is_settled()
+        self.lanes.is_empty() && self.settled() && self.shared.board.is_settled() && self.shared.notes.is_empty()
     }
 
     /// Whether the broker has acknowledged all that was sent.
@@ -193,12 +199,12 @@ impl Driver<'_> {
 
     /// The last word; without it the broker would speak the Last Will.
     async fn say_goodbye(&mut self) -> Result<(), Gone> {
-        self.publish(Item::Status, self.shared.topics.status(), true, b"stopped".to_vec())?;
+        self.publish_status("stopped")?;
         while !self.settled() {
             let signal = self.received.recv().await;
             self.note(signal);
         }
-        self.client.try_disconnect().map_err(|_| Gone)?;
+        self.sender.disconnect()?;
         while !self.disconnected {
             let signal = self.received.recv().await;
             self.note(signal);
@@ -206,23 +212,43 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Sends what waits, as far as the windows allow.
-    fn fill(&mut self) -> Result<(), Gone> {
+    /// Sends what waits, as far as the windows allow, and the backlog in no hurry unless this is the end.
+    fn fill(&mut self, hurried: bool) -> Result<(), Gone> {
         while self.values < WINDOW {
             let Some((topic, payload)) = self.shared.board.take() else { break };
+            if payload.len() > self.max_payload {
+                tracing::warn!(
+                    topic,
+                    bytes = payload.len(),
+                    "not published: the broker takes {} bytes",
+                    self.max_payload
+                );
+                continue;
+            }
             self.values += 1;
-            self.publish(Item::Value, topic, true, payload)?;
+            let cleared = payload.is_empty().then(|| topic.clone());
+            let about = About { content_type: Some(content_type(&topic)), ..About::default() };
+            self.publish(Item::Value(cleared), Message { topic, payload, retain: self.shared.everything, about })?;
         }
-        while !self.drained && self.events < WINDOW {
-            // SQLite answers in well under a millisecond, so the task may wait for it.
-            let batch = self.shared.store.pending(self.cursor, WINDOW - self.events).unwrap_or_else(|error| {
-                tracing::error!("{error}");
-                Vec::new()
-            });
-            self.drained = batch.is_empty();
-            for pending in batch {
-                self.cursor = pending.id;
-                self.send_event(pending)?;
+        while self.values < WINDOW {
+            let Some(Note { topic, payload, correlation }) = self.shared.notes.take() else { break };
+            self.values += 1;
+            let about = About {
+                content_type: Some("application/json"),
+                expires: Some(NOTE_EXPIRES),
+                correlation,
+                ..About::default()
+            };
+            self.publish(Item::Note, Message { topic, payload, retain: false, about })?;
+        }
+        while self.events < WINDOW {
+            match self.lanes.next(&self.shared.store, Instant::now(), hurried) {
+                Ok(Some(pending)) => self.send_event(pending)?,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!("{error}");
+                    break;
+                }
             }
         }
         Ok(())
@@ -230,7 +256,7 @@ impl Driver<'_> {
 
     fn send_event(&mut self, pending: Pending) -> Result<(), Gone> {
         let mut message = match serde_json::from_slice::<EventMessage>(&pending.json) {
-            Ok(message) if pending.json.len() < MAX_PAYLOAD => message,
+            Ok(message) if pending.json.len() < self.max_payload => message,
             Ok(_) => {
                 self.discard(&pending, "it is larger than a packet may be");
                 return Ok(());
@@ -243,7 +269,14 @@ impl Driver<'_> {
         let waited = Timestamp::now().duration_since(pending.created);
         message.historical = pending.id <= self.late || waited.unsigned_abs() > FRESH;
         self.events += 1;
-        self.publish(Item::Event(pending.id), self.shared.topics.events(&pending.camera), false, message.to_json())
+        let about = About {
+            content_type: Some("application/json"),
+            expires: Some(self.shared.store.max_age().saturating_sub(waited.unsigned_abs())),
+            user: message.properties(),
+            ..About::default()
+        };
+        let (topic, payload) = (self.shared.topics.events(&pending.camera), message.written(self.shared.form));
+        self.publish(Item::Event(pending.id), Message { topic, payload, retain: false, about })
     }
 
     fn discard(&self, pending: &Pending, why: &str) {
@@ -251,22 +284,42 @@ impl Driver<'_> {
         report(self.shared.store.discard(pending.id));
     }
 
-    fn publish(&mut self, item: Item, topic: String, retain: bool, payload: Vec<u8>) -> Result<(), Gone> {
+    fn publish_status(&mut self, status: &str) -> Result<(), Gone> {
+        if !self.shared.everything {
+            return Ok(());
+        }
+        let topic = self.shared.topics.status();
+        let about = About { content_type: Some("text/plain"), ..About::default() };
+        self.publish(Item::Status, Message { topic, payload: status.into(), retain: true, about })
+    }
+
+    fn publish(&mut self, item: Item, message: Message) -> Result<(), Gone> {
         if self.settled() {
             self.heard = Instant::now();
         }
         self.unnumbered.push_back(item);
         // Fails only if the connection is gone, which the pump tells.
-        self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).map_err(|_| Gone)
+        self.sender.publish(message)
     }
 
-    /// Home Assistant has started, or the broker holds what an earlier run announced.
-    fn hear(&self, topic: String, payload: &[u8]) {
-        let Some(discovery) = &self.shared.discovery else { return };
-        if discovery.is_birth(&topic, payload) {
+    /// Somebody asks for something, Home Assistant has started, or the broker holds what an earlier run announced.
+    fn hear(&self, heard: Heard) {
+        if command::is_command(&self.shared.topics, &heard.topic) {
+            return self.shared.command(heard);
+        }
+        let Heard { topic, payload, size, retained, .. } = heard;
+        if self.shared.topics.inside(&topic).is_some() {
+            // What is not retained is this session's own word.
+            if retained && size > 0 {
+                self.shared.clear(&topic);
+            }
+            return;
+        }
+        let Some(discovery) = self.shared.discovery().filter(|_| size <= MAX_HEARD) else { return };
+        if discovery.is_birth(&topic, &payload) {
             tracing::info!("Home Assistant has started; announcing everything again");
             self.shared.board.republish();
-        } else if let Some(correction) = discovery.correction(&topic, payload) {
+        } else if let Some(correction) = discovery.correction(&topic, &payload) {
             tracing::info!(topic, "taking away what is no longer there");
             self.shared.board.set(topic, correction);
         }
@@ -282,15 +335,31 @@ impl Driver<'_> {
                     self.numbered.insert(number, item);
                 }
             }
+            Some(Signal::Refused(number, why)) => {
+                // It stays in the store, or on the board, and is tried again on the next connection.
+                if let Some(held) = self.shared.quiet.pass() {
+                    tracing::warn!(held, "the broker refuses a message: {why}; may this user publish there?");
+                }
+                match self.numbered.remove(&number) {
+                    Some(Item::Event(_)) => self.events -= 1,
+                    Some(Item::Value(_) | Item::Note) => self.values -= 1,
+                    Some(Item::Status) | None => {}
+                }
+            }
             Some(Signal::Acknowledged(number)) => match self.numbered.remove(&number) {
                 Some(Item::Event(id)) => {
                     self.events -= 1;
                     report(self.shared.store.acknowledge(id));
                 }
-                Some(Item::Value) => self.values -= 1,
+                Some(Item::Value(cleared)) => {
+                    self.values -= 1;
+                    cleared.iter().for_each(|topic| self.shared.board.cleared(topic));
+                }
+                Some(Item::Note) => self.values -= 1,
                 Some(Item::Status) | None => {}
             },
-            Some(Signal::Heard(topic, payload)) => self.hear(topic, &payload),
+            Some(Signal::Heard(heard)) => self.hear(heard),
+            Some(Signal::Connected(_)) => {}
             Some(Signal::Disconnected) | None => self.disconnected = true,
         }
     }

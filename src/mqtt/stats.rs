@@ -18,6 +18,10 @@ pub struct Stats {
     pub tiles_encoded: u64,
     /// Mean time of the encoder for one tile, milliseconds; `None` before the first.
     pub encoder_ms: Option<f64>,
+    /// The hottest part of the machine, degrees Celsius; `None` where it does not tell.
+    pub temperature_c: Option<f64>,
+    /// What the program holds of the memory, 10⁶ bytes.
+    pub memory_mb: Option<f64>,
     /// Event messages given out.
     pub events: u64,
     /// What became of the events.
@@ -25,7 +29,7 @@ pub struct Stats {
 }
 
 /// Counters of one camera.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CameraStats {
     /// Frames that came from the source.
     pub frames: u64,
@@ -33,4 +37,6 @@ pub struct CameraStats {
     pub frames_dropped: u64,
     /// Frames that were analysed.
     pub frames_analysed: u64,
+    /// How many of them a second since the stats before; 0 at first.
+    pub fps: f64,
 }

@@ -143,6 +143,7 @@ mod tests {
     fn prompt(phrase: &str) -> PromptSettings {
         PromptSettings {
             name: Name::from_phrase(phrase).expect("a name"),
+            enabled: true,
             phrases: vec![phrase.to_owned()],
             negatives: Vec::new(),
             threshold: 0.5,

@@ -1,92 +1,103 @@
-//! The store: a SQLite file that holds the *outbox*, the events that the broker has not acknowledged yet.
+//! The store: a SQLite file with the *outbox* (events that the broker has not acknowledged yet), the *history* (those
+//! that it has, and pictures), and what was changed by message.
 //!
-//! An event is written here before anything else happens to it, and leaves in one of two ways, each counted: the
-//! broker acknowledged it, or it expired by age or number. Time is passed in.
+//! An event is written here before anything else happens to it, and leaves the outbox in one of two ways, each counted:
+//! the broker acknowledged it, or it expired by age, number or space. Time is passed in.
 
+mod changes;
+mod error;
+mod history;
+mod outbox;
+mod space;
+
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row};
+
+pub use changes::StoredChange;
+pub use error::StoreError;
+pub use history::{Kept, Wanted};
 
 use crate::config::settings::StoreSettings;
 
-/// What went wrong with the store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The folder of the file could not be made.
-    #[error("store: cannot create the folder {path}: {source}; choose a writable place in `store.path`")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The file could not be opened as a store.
-    #[error("store: cannot open {path}: {source}; check that it is a writable SQLite file, or set `store.path`")]
-    Open {
-        /// The file, or `:memory:`.
-        path: PathBuf,
-        /// Why not.
-        source: rusqlite::Error,
-    },
-    /// The file was written by a newer program.
-    #[error("store: {path} has layout {found}, this program knows up to {known}; update it or move the file away")]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its layout's number.
-        found: i64,
-        /// The newest known layout.
-        known: i64,
-    },
-    /// A read or write failed later on.
-    #[error("store: {path}: {source}; is the disk full or failing?")]
-    Access {
-        /// The file, or `:memory:`.
-        path: PathBuf,
-        /// What SQLite says.
-        source: rusqlite::Error,
-    },
-}
-
-/// Names one stored event. Later events have greater ids, also across restarts; 0 is before all.
+/// Names one stored message. Later messages have greater ids, also across restarts; 0 is before all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OutboxId(i64);
 
-/// An event that waits for the broker.
+/// A message that waits for the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
     /// Its place in the order.
     pub id: OutboxId,
     /// The camera's name.
     pub camera: String,
+    /// The id of the event that it is about.
+    pub event: String,
     /// The wire message as JSON.
     pub json: Vec<u8>,
     /// When it was stored, to the millisecond.
     pub created: Timestamp,
 }
 
-/// What became of the events.
+/// What became of the messages, and what is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutboxCounts {
     /// Waiting now, those of earlier runs included.
     pub waiting: u64,
+    /// Of these, how many are in memory only, because the disk does not take them.
+    pub unstored: u64,
     /// Acknowledged by the broker since the store was opened.
     pub published: u64,
-    /// Given up by age, by number, or as unreadable, since the store was opened.
+    /// Given up by age, number, space, or as unreadable, since the store was opened.
     pub expired: u64,
+    /// Pictures given up for space since the store was opened.
+    pub pictures_expired: u64,
+    /// What the store takes of the disk, or of the memory where it has no file, bytes; up to 4 MiB of log come on top.
+    pub bytes: u64,
 }
 
-const LAYOUT: i64 = 1;
+/// The layout that this program writes. 1 had a table `outbox` alone.
+const LAYOUT: i64 = 2;
+
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        camera TEXT NOT NULL,
+        event TEXT NOT NULL,
+        json BLOB NOT NULL,
+        created_ms INTEGER NOT NULL,
+        sent INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX IF NOT EXISTS waiting ON events (id) WHERE sent = 0;
+    CREATE TABLE IF NOT EXISTS pictures (
+        event TEXT PRIMARY KEY,
+        created_ms INTEGER NOT NULL,
+        jpeg BLOB NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS pictures_by_age ON pictures (created_ms);";
+
+const FROM_LAYOUT_1: &str = "
+    INSERT INTO events (id, camera, event, json, created_ms)
+        SELECT id, camera, coalesce(json_extract(CAST(json AS TEXT), '$.id'), ''), json, created_ms FROM outbox;
+    DROP TABLE outbox;";
 
 struct Inner {
     connection: Connection,
     path: PathBuf,
-    max_age: Duration,
-    max_events: u64,
+    settings: StoreSettings,
     counts: OutboxCounts,
+    /// The id of the newest message.
+    newest: i64,
+    /// Acknowledged, but not yet marked so in the file: that is done with the next write, to spare an SD card one.
+    acknowledged: HashSet<i64>,
+    /// What the disk did not take, oldest first. Ids here are greater than any in the file.
+    unstored: VecDeque<Pending>,
+    /// Something was written since the last checkpoint.
+    dirty: bool,
 }
 
 impl Inner {
@@ -95,24 +106,16 @@ impl Inner {
         move |source| StoreError::Access { path: path.clone(), source }
     }
 
-    /// Runs a `DELETE` and tells how many rows went.
-    fn delete(&mut self, sql: &str, value: i64) -> Result<u64, StoreError> {
-        let access = self.access();
-        let gone = self.connection.prepare_cached(sql).and_then(|mut s| s.execute([value])).map_err(access)? as u64;
-        self.counts.waiting = self.counts.waiting.saturating_sub(gone);
-        Ok(gone)
+    /// Whether messages are kept after the broker has acknowledged them. In memory there is no room for that.
+    fn keeps_history(&self) -> bool {
+        self.settings.path.is_some() && !self.settings.keep.is_zero()
     }
+}
 
-    /// Keeps the number of waiting events within bounds; the oldest go.
-    fn expire_surplus(&mut self) -> Result<u64, StoreError> {
-        let surplus = self.counts.waiting.saturating_sub(self.max_events);
-        if surplus == 0 {
-            return Ok(0);
-        }
-        let sql = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT ?1)";
-        let gone = self.delete(sql, i64::try_from(surplus).unwrap_or(i64::MAX))?;
-        self.counts.expired += gone;
-        Ok(gone)
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // What is not marked is sent once more, which is allowed.
+        let _ = self.write();
     }
 }
 
@@ -139,128 +142,68 @@ impl Store {
         };
         let failed = |source| StoreError::Open { path: path.clone(), source };
         let connection = opened.map_err(failed)?;
-        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+        let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
+        let found = number("PRAGMA user_version")?;
         if found > LAYOUT {
             return Err(StoreError::Newer { path, found, known: LAYOUT });
         }
-        // WAL with NORMAL survives a crash of the program; a power cut may take the last moments, but spares an SD
-        // card one flush an event.
+        // WAL with NORMAL survives a crash of the program, and spares an SD card one flush an event; what a power cut may
+        // take is bounded by the checkpoints that the outbox makes.
         connection
-            .execute_batch(&format!(
+            .execute_batch(
                 "PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = NORMAL;
-                 PRAGMA busy_timeout = 2000;
-                 CREATE TABLE IF NOT EXISTS outbox (
-                     id INTEGER PRIMARY KEY AUTOINCREMENT,
-                     camera TEXT NOT NULL,
-                     json BLOB NOT NULL,
-                     created_ms INTEGER NOT NULL
-                 );
-                 PRAGMA user_version = {LAYOUT};"
-            ))
+                 PRAGMA journal_size_limit = 4194304;
+                 PRAGMA busy_timeout = 2000;",
+            )
             .map_err(failed)?;
-        let waiting: i64 = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).map_err(failed)?;
+        if found < LAYOUT {
+            let from_1 = if found == 1 { FROM_LAYOUT_1 } else { "" };
+            let made = format!(
+                "BEGIN IMMEDIATE; {TABLES} {} {from_1} PRAGMA user_version = {LAYOUT}; COMMIT;",
+                changes::TABLES
+            );
+            connection.execute_batch(&made).map_err(failed)?;
+        }
+        let newest = number("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'")?;
+        let waiting = number("SELECT count(*) FROM events WHERE sent = 0")?;
         let counts = OutboxCounts { waiting: waiting.unsigned_abs(), ..OutboxCounts::default() };
-        let max_events = settings.max_events.max(1) as u64;
-        Ok(Self(Arc::new(Mutex::new(Inner { connection, path, max_age: settings.max_age, max_events, counts }))))
+        Ok(Self(Arc::new(Mutex::new(Inner {
+            connection,
+            path,
+            settings: settings.clone(),
+            counts,
+            newest,
+            acknowledged: HashSet::new(),
+            unstored: VecDeque::new(),
+            dirty: false,
+        }))))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A panic elsewhere leaves SQLite consistent, so the events are still worth saving.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores an event's wire message. When more wait than the settings allow, the oldest expire.
-    ///
-    /// # Errors
-    /// The disk does not take it; the event is then not stored.
-    pub fn push_event(&self, camera: &str, json: &[u8], now: Timestamp) -> Result<OutboxId, StoreError> {
-        let mut inner = self.inner();
-        let access = inner.access();
-        inner
-            .connection
-            .prepare_cached("INSERT INTO outbox (camera, json, created_ms) VALUES (?1, ?2, ?3)")
-            .and_then(|mut statement| statement.execute(params![camera, json, now.as_millisecond()]))
-            .map_err(access)?;
-        let id = OutboxId(inner.connection.last_insert_rowid());
-        inner.counts.waiting += 1;
-        inner.expire_surplus()?;
-        Ok(id)
+    /// How long a message may wait.
+    pub fn max_age(&self) -> Duration {
+        self.inner().settings.max_age
     }
 
-    /// The next events after `after`, oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn pending(&self, after: OutboxId, limit: usize) -> Result<Vec<Pending>, StoreError> {
-        let inner = self.inner();
-        let read = || -> rusqlite::Result<Vec<Pending>> {
-            let mut statement = inner
-                .connection
-                .prepare_cached("SELECT id, camera, json, created_ms FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-            let rows = statement.query_map(params![after.0, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-                Ok(Pending {
-                    id: OutboxId(row.get(0)?),
-                    camera: row.get(1)?,
-                    json: row.get(2)?,
-                    created: Timestamp::from_millisecond(row.get(3)?).unwrap_or(Timestamp::UNIX_EPOCH),
-                })
-            })?;
-            rows.collect()
-        };
-        read().map_err(inner.access())
-    }
-
-    /// The id of the newest event ever stored.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn newest(&self) -> Result<OutboxId, StoreError> {
-        let inner = self.inner();
-        inner
-            .connection
-            .query_row("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'", [], |row| row.get(0))
-            .map(OutboxId)
-            .map_err(inner.access())
-    }
-
-    /// Deletes an event that the broker has acknowledged. False if it had expired meanwhile.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn acknowledge(&self, id: OutboxId) -> Result<bool, StoreError> {
-        let mut inner = self.inner();
-        let gone = inner.delete("DELETE FROM outbox WHERE id = ?1", id.0)?;
-        inner.counts.published += gone;
-        Ok(gone > 0)
-    }
-
-    /// Deletes an event that can never be published, and counts it as expired.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn discard(&self, id: OutboxId) -> Result<(), StoreError> {
-        let mut inner = self.inner();
-        let gone = inner.delete("DELETE FROM outbox WHERE id = ?1", id.0)?;
-        inner.counts.expired += gone;
-        Ok(())
-    }
-
-    /// Expires what is too old at `now` or too many, oldest first. Returns how many went.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn expire(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let mut inner = self.inner();
-        let age_ms = i64::try_from(inner.max_age.as_millis()).unwrap_or(i64::MAX);
-        let oldest = now.as_millisecond().saturating_sub(age_ms);
-        let gone = inner.delete("DELETE FROM outbox WHERE created_ms < ?1", oldest)?;
-        inner.counts.expired += gone;
-        Ok(gone + inner.expire_surplus()?)
-    }
-
-    /// What became of the events so far.
+    /// What became of the messages so far.
     pub fn counts(&self) -> OutboxCounts {
-        self.inner().counts
+        let inner = self.inner();
+        OutboxCounts { bytes: inner.bytes().unwrap_or_default(), ..inner.counts }
     }
+}
+
+/// A row of `id, camera, event, json, created_ms`.
+fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    Ok(Pending {
+        id: OutboxId(row.get(0)?),
+        camera: row.get(1)?,
+        event: row.get(2)?,
+        json: row.get(3)?,
+        created: Timestamp::from_millisecond(row.get(4)?).unwrap_or(Timestamp::UNIX_EPOCH),
+    })
 }

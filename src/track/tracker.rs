@@ -99,6 +99,11 @@ impl Tracker {
         Self { settings, threshold, tracks: Vec::new(), next: 0 }
     }
 
+    /// The same things followed, from another threshold on.
+    pub fn from_threshold(self, threshold: f32) -> Self {
+        Self { threshold, ..self }
+    }
+
     /// The score from which a detection is of use: it can continue a track.
     pub fn floor(&self) -> f32 {
         self.threshold * self.settings.hysteresis

@@ -41,6 +41,13 @@ impl Views {
         self.inner().cameras.insert(camera, View { status: CameraStatus::Offline, prompts, seen: None });
     }
 
+    /// Shows that a camera looks out for other phrases now.
+    pub fn prompts(&self, camera: &Name, prompts: Vec<String>) {
+        if let Some(view) = self.inner().cameras.get_mut(camera) {
+            view.prompts = prompts;
+        }
+    }
+
     /// Shows a camera's status.
     pub fn status(&self, camera: &Name, status: CameraStatus) {
         if let Some(view) = self.inner().cameras.get_mut(camera) {

@@ -56,6 +56,14 @@ impl Mosquitto {
         }
     }
 
+    /// What it has logged of clients that broke the protocol.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn complaints(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).expect("the broker's log");
+        let wrong = |line: &&str| ["rror", "alformed", "rotocol"].iter().any(|word| line.contains(word));
+        log.lines().filter(wrong).map(str::to_owned).collect()
+    }
+
     /// Ends it as `kill -9` does.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use lookout::config::settings::{CameraSettings, MqttSettings, Name, StoreSettings};
+use lookout::config::file::default_store;
+use lookout::config::settings::{CameraSettings, MqttSettings, Name, Protocol, StoreSettings, TopicSettings};
 use lookout::frame::UnitBox;
 use lookout::mqtt::{MqttPublisher, Publisher};
 use lookout::shutdown::Shutdown;
@@ -23,17 +24,25 @@ pub fn settings(port: u16) -> MqttSettings {
     MqttSettings {
         host: "127.0.0.1".to_owned(),
         port,
+        protocol: Protocol::V5,
         base: "lookout".to_owned(),
+        topics: TopicSettings::default(),
+        client_id: "lookout-{device}".to_owned(),
         user: None,
         password: None,
         tls: None,
         keep_alive: Duration::from_secs(5),
+        reconnect_max: Duration::from_secs(1),
+        max_payload: 1_000_000,
+        backlog_per_s: 1000,
+        read_only: false,
         home_assistant: None,
     }
 }
 
 pub fn open(path: Option<PathBuf>, max_events: usize) -> Store {
-    Store::open(&StoreSettings { path, max_age: Duration::from_secs(3600), max_events }).expect("the store opens")
+    let max_age = Duration::from_secs(3600);
+    Store::open(&StoreSettings { path, max_age, max_events, ..default_store() }).expect("the store opens")
 }
 
 pub fn in_memory() -> Store {
@@ -96,6 +105,8 @@ pub fn golden(file: &str, json: &[u8]) -> serde_json::Value {
 /// A publisher with its own runtime; dropped, it vanishes like a killed program.
 pub struct Device {
     pub publisher: Publisher,
+    /// Kept open, so that commands find somebody.
+    pub requests: std::sync::mpsc::Receiver<lookout::mqtt::Request>,
     runtime: Option<Runtime>,
 }
 
@@ -106,9 +117,9 @@ impl Device {
 
     pub fn start_with(settings: MqttSettings, cameras: &[CameraSettings], store: &Store) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let publisher =
+        let (publisher, requests) =
             MqttPublisher::start(settings, name("hof"), cameras, store.clone(), Shutdown::default(), runtime.handle());
-        Self { publisher, runtime: Some(runtime) }
+        Self { publisher, requests, runtime: Some(runtime) }
     }
 }
 
@@ -172,6 +183,12 @@ impl Subscriber {
     pub fn await_value(&mut self, topic: &str, value: &str, within: Duration) {
         let heard = self.listen(within, |seen| seen.iter().any(|(t, v)| t == topic && v == value.as_bytes()));
         assert!(heard, "{topic} never was {value}; heard {:?}", self.topics());
+    }
+
+    /// Waits for a message that fits.
+    pub fn await_that(&mut self, what: &str, within: Duration, fits: impl Fn(&str, &[u8]) -> bool) {
+        let heard = self.listen(within, |seen| seen.iter().any(|(topic, payload)| fits(topic, payload)));
+        assert!(heard, "{what}: never heard; heard {:?}", self.topics());
     }
 
     /// Waits for anything on a topic.
