@@ -201,7 +201,7 @@ mod tests {
     fn inputs_that_stand_out_are_divided() {
         let mut rng = fastrand::Rng::with_seed(1);
         let (inputs, outputs, rows) = (64, 48, 100);
-        let stands_out = |input: usize| if input % 31 == 0 { 100.0 } else { 1.0 };
+        let stands_out = |input: usize| if input.is_multiple_of(31) { 100.0 } else { 1.0 };
         let weights: Vec<f32> = (0..inputs * outputs).map(|_| rng.f32() - 0.5).collect();
         let mut watch = Watch::default();
         watch.rows = (0..rows * inputs).map(|at| stands_out(at % inputs) * (rng.f32() - 0.5)).collect();

@@ -47,7 +47,7 @@ impl Coder for Floats {
 /// Rewrites a decluttered model. Whatever is not recognised stays as it is.
 pub fn fuse(model: &mut TypedModel, coder: &mut dyn Coder) -> TractResult<()> {
     for id in 0..model.nodes.len() {
-        each(model, id, |model, node| layer_norm(model, node))?;
+        each(model, id, layer_norm)?;
     }
     for id in 0..model.nodes.len() {
         each(model, id, |model, node| attention(model, node, coder.codes_attention()))?;

@@ -151,7 +151,8 @@ impl Signed {
     /// Codes rows of `width` values with a scale for each row, up to `most`.
     pub fn by_row<'a>(&mut self, rows: impl ExactSizeIterator<Item = &'a [f32]>, width: usize, most: f32) {
         self.bytes.resize(rows.len() * width, 0);
-        (self.scales.clear(), self.totals.clear());
+        self.scales.clear();
+        self.totals.clear();
         for (row, bytes) in rows.zip(self.bytes.chunks_exact_mut(width)) {
             let (scale, total) = CodeSigned { row, most, bytes }.dispatch();
             self.scales.push(scale);
@@ -162,7 +163,8 @@ impl Signed {
     /// Codes rows of `width` values with a scale for each column, up to `most`.
     pub fn by_column<'a>(&mut self, rows: impl ExactSizeIterator<Item = &'a [f32]> + Clone, width: usize, most: f32) {
         self.bytes.resize(rows.len() * width, 0);
-        (self.scales.clear(), self.totals.clear());
+        self.scales.clear();
+        self.totals.clear();
         self.scales.resize(width, 0.0);
         self.totals.resize(width, 0);
         for row in rows.clone() {
