@@ -17,17 +17,17 @@ export PYTHONDONTWRITEBYTECODE=1
 [ -x "$python" ] || python3 -m venv "$work/venv"
 "$python" -m pip install -q -r "$here/requirements.txt"
 # A part must be there before training begins; the rest is rendered beside it.
-mix=(--recipe standard --recipe standard --recipe hard --seed 1)
+mix=(--recipe standard --recipe standard --recipe hard --recipe far --recipe traited --seed 1)
 "$python" "$here/crops.py" "$work/crops" --count 24000 "${mix[@]}"
 if [ -f "$photos/instances.json" ]; then
   [ -f "$work/crops/pixels-real-00000.npy" ] || "$python" "$here/real.py" "$photos" "$work/crops" --count 6000
 else
   echo "$photos is not here: no crops of photos are mixed in"
 fi
-nice -n 5 "$python" "$here/crops.py" "$work/crops" --count "${RENDERED:-260000}" "${mix[@]}" --workers 1 >"$work/render.log" &
+nice -n 5 "$python" "$here/crops.py" "$work/crops" --count "${RENDERED:-460000}" "${mix[@]}" --workers 1 >"$work/render.log" &
 render=$!
 trap 'kill "$render" 2>/dev/null || true' EXIT
-"$python" "$here/train.py" "$work/crops" "$work/checkpoint.pt" --crops "${CROPS:-620000}"
+"$python" "$here/train.py" "$work/crops" "$work/checkpoint.pt" --crops "${CROPS:-900000}"
 "$python" "$here/export.py" "$work/checkpoint.pt" "$here/../../models/demo"
 "$python" "$here/evaluate.py" "$here/../../models/demo"
 if command -v ffmpeg >/dev/null; then

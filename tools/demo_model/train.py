@@ -186,7 +186,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--crops", type=int, default=620_000)
+    parser.add_argument("--crops", type=int, default=900_000)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
     train(args.data, args.checkpoint, args.crops, args.seed)
