@@ -84,6 +84,9 @@ impl ImageEncoder {
         let side = tower.size as usize;
         let mut graph = Graph::read(&onnx, file)?;
         let outputs: Vec<&str> = std::iter::once(tower.output.as_str()).chain(patches).collect();
+        let place = (running.precision == Precision::Int8).then(|| Place::new(file, &onnx, &outputs));
+        // The bytes, what is parsed of them and what is made of that are each as large as the model: never all at once.
+        drop(onnx);
         let cut = |batch: Option<usize>| {
             let shape = vec![batch, Some(3), Some(side), Some(side)];
             graph.cut(&[Input { name: &tower.input, of: f32::datum_type(), shape }], &outputs)
@@ -93,9 +96,6 @@ impl ImageEncoder {
             Ok(tower) => (tower, true),
             Err(_) => (cut(Some(1))?, false),
         };
-        let place = (running.precision == Precision::Int8).then(|| Place::new(file, &onnx, &outputs));
-        // Each is as large as the model.
-        drop(onnx);
         graph.forget_weights();
         let width = graph.embeddings(&tower.output, &cut.shapes[0])?;
         let expected = manifest.embedding.width;
