@@ -177,13 +177,15 @@ pub fn unknown_words(model: &Model, cameras: &[CameraSettings]) -> Vec<String> {
 /// # Errors
 /// What the model says of a phrase, with the camera and prompt.
 pub fn banks(model: &Model, cameras: &[CameraSettings]) -> anyhow::Result<Vec<PromptBank>> {
-    let text = model.text_encoder()?;
+    let text = model.phrases();
     let scale = model.manifest().embedding.logit_scale;
     let bank = |camera: &CameraSettings| {
         PromptBank::new(&camera.prompts, &camera.negatives, scale, |phrase| text.encode(phrase))
             .map_err(|(prompt, error)| anyhow::anyhow!("camera {}, prompt {prompt}: {error}", camera.name))
     };
-    cameras.iter().map(bank).collect()
+    let banks = cameras.iter().map(bank).collect();
+    text.keep();
+    banks
 }
 
 type Published = (Publisher, Receiver<Request>);

@@ -247,3 +247,41 @@ fn a_published_tower_gives_its_patches() {
     let alone = model.image_encoder(1).expect("loads").encode(&frame, &[whole]).expect("encodes");
     assert!(encoder.encode(&frame, &[whole]).expect("encodes")[0].cosine(&alone[0]) > 0.99999);
 }
+
+#[test]
+fn phrases_that_were_embedded_before_need_no_text_tower() {
+    let Some(shared) = shared() else { return };
+    let shelf = copied(&shared);
+    let folder = shelf.path().join("model");
+    // As an import would leave it: with a manifest that has hashes.
+    let open = || Model::open(&folder).expect("opens");
+    let derived = open();
+    let mut manifest = derived.manifest().clone();
+    for file in [&mut manifest.files.image, &mut manifest.files.text, &mut manifest.files.tokenizer] {
+        let bytes = std::fs::read(folder.join(&file.path)).expect("reads");
+        file.sha256 = Some(
+            sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), bytes))
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect(),
+        );
+    }
+    std::fs::write(folder.join("manifest.toml"), toml::to_string(&manifest).expect("writes")).expect("writes");
+    let model = open();
+    let phrases = model.phrases();
+    let wanted = phrases.encode("a blue bicycle").expect("encodes");
+    phrases.keep();
+    // Hashes are looked at when a file is read: a broken tower would be refused.
+    let text = folder.join(&manifest.files.text.path);
+    std::fs::write(&text, "broken").expect("writes");
+    let model = open();
+    let phrases = model.phrases();
+    let found = phrases.encode("a blue bicycle").expect("was embedded before");
+    assert!(found.cosine(&wanted) > 0.999_999);
+    assert!(matches!(phrases.encode("a red bicycle"), Err(ModelError::Hash { .. })), "new ones need the tower");
+    // What is damaged is no longer known.
+    for place in kept(shelf.path()) {
+        std::fs::write(place, "[").expect("writes");
+    }
+    assert!(open().phrases().encode("a blue bicycle").is_err());
+}

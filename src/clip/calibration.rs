@@ -129,7 +129,11 @@ impl Coder for Coded<'_> {
         match self.0.layers.get(layer) {
             None | Some(Coding::Float) => Weights::float(values, outputs, None),
             Some(Coding::Int8) => Weights::int8(values, outputs, None),
-            Some(Coding::Smooth(divisors)) => Weights::int8(values, outputs, Some(divisors)),
+            Some(Coding::Smooth(divisors)) if divisors.len() * outputs == values.len() => {
+                Weights::int8(values, outputs, Some(divisors))
+            }
+            // Of another tower, whatever its name says.
+            Some(Coding::Smooth(_)) => Weights::float(values, outputs, None),
         }
     }
 

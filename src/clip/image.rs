@@ -1,6 +1,7 @@
 //! The image encoder: tiles of a frame become embeddings, on several threads.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use fast_image_resize::Resizer;
 use tract_onnx::prelude::*;
@@ -75,8 +76,14 @@ pub struct ImageEncoder {
 }
 
 impl ImageEncoder {
-    /// The tower of an ONNX file, calibrated, if that is needed, as it was found before or now.
-    pub(super) fn new(manifest: &Manifest, onnx: Cow<[u8]>, file: &str, running: &Running) -> Result<Self, ModelError> {
+    /// The tower of an ONNX file, named for errors, of the model in a folder; calibrated, if that is needed, as it was found
+    /// before or now.
+    pub(super) fn new(
+        manifest: &Manifest,
+        onnx: Cow<[u8]>,
+        (file, folder): (&str, Option<&Path>),
+        running: &Running,
+    ) -> Result<Self, ModelError> {
         let tower = manifest.image.clone();
         let patches = tower.patches.as_deref().filter(|_| running.dense);
         // A tower that gives none is made to.
@@ -84,7 +91,7 @@ impl ImageEncoder {
         let side = tower.size as usize;
         let mut graph = Graph::read(&onnx, file)?;
         let outputs: Vec<&str> = std::iter::once(tower.output.as_str()).chain(patches).collect();
-        let place = (running.precision == Precision::Int8).then(|| Place::new(file, &onnx, &outputs));
+        let place = (running.precision == Precision::Int8).then(|| Place::new(folder, &onnx, &outputs));
         // The bytes, what is parsed of them and what is made of that are each as large as the model: never all at once.
         drop(onnx);
         let cut = |batch: Option<usize>| {

@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use super::error::ModelError;
 use super::image::{ImageEncoder, Running};
 use super::manifest::{Manifest, ModelFile};
+use super::phrases::Phrases;
+use super::prepared::PhrasePlace;
 use super::text::TextEncoder;
 use super::{embedded, huggingface};
 
@@ -106,7 +108,21 @@ impl Model {
     /// What is wrong with the file or its graph, and that its patches' embeddings cannot be had.
     pub fn encoder(&self, running: &Running) -> Result<ImageEncoder, ModelError> {
         let file = &self.manifest.files.image;
-        ImageEncoder::new(&self.manifest, self.checked(file)?, &self.shelf.named(&file.path), running)
+        ImageEncoder::new(&self.manifest, self.checked(file)?, (&self.shelf.named(&file.path), self.folder()), running)
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        match &self.shelf {
+            Shelf::Folder(folder) => Some(folder),
+            Shelf::Embedded => None,
+        }
+    }
+
+    /// The embeddings of phrases, as they are asked for; of those that were asked for at an earlier start, without the text
+    /// tower's file.
+    pub fn phrases(&self) -> Phrases<'_> {
+        let place = self.folder().and_then(|folder| PhrasePlace::new(folder, &self.manifest.files));
+        Phrases::new(self, place)
     }
 
     /// Loads the text tower and tokenizer. Drop it when the phrases are embedded: it is the larger part of a model.

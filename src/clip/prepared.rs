@@ -2,36 +2,56 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::calibration::Calibration;
 use super::error::ModelError;
+use super::manifest::Files;
 use super::ops::kernels;
 
 /// Changes whenever what is kept would be understood otherwise.
 const FORM: &str = "1";
 
-/// Where the calibration of a tower is kept. It is named by all that it depends on, so that one of another file, program or
-/// processor is never taken for it.
+/// The file beside a model's folder whose name holds all that its content depends on, so that one of another file, program
+/// or processor is never taken for it.
+fn beside(folder: &Path, parts: &[&[u8]], ending: &str) -> Option<PathBuf> {
+    let mut hash = Sha256::new();
+    for part in [FORM.as_bytes(), env!("CARGO_PKG_VERSION").as_bytes()].iter().chain(parts) {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let key: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = folder.file_name()?.to_string_lossy();
+    Some(folder.parent()?.join(".prepared").join(format!("{name}-{key}{ending}")))
+}
+
+/// Where the embeddings of a model's phrases are kept.
+pub(super) struct PhrasePlace(PathBuf);
+
+impl PhrasePlace {
+    /// For the model in a folder, if its manifest says by hash which text tower and tokenizer it has.
+    pub(super) fn new(folder: &Path, files: &Files) -> Option<Self> {
+        let (text, tokenizer) = (files.text.sha256.as_deref()?, files.tokenizer.sha256.as_deref()?);
+        beside(folder, &[text.as_bytes(), tokenizer.as_bytes()], ".phrases.json").map(Self)
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// Where the calibration of a tower is kept.
 pub(super) struct Place(Option<PathBuf>);
 
 impl Place {
-    /// For a tower in a file with that content. What is embedded has no place.
-    pub(super) fn new(file: &str, onnx: &[u8], outputs: &[&str]) -> Self {
-        let folder = Path::new(file).parent().filter(|_| Path::new(file).is_file());
-        let Some((folder, shelf)) = folder.and_then(|folder| Some((folder.file_name()?, folder.parent()?))) else {
-            return Self(None);
-        };
+    /// For the tower of a model in a folder, with that file's content. What is embedded has no place.
+    pub(super) fn new(folder: Option<&Path>, onnx: &[u8], outputs: &[&str]) -> Self {
         let (bytes, floats) = kernels();
-        let mut hash = Sha256::new();
-        hash.update(onnx);
-        [FORM, env!("CARGO_PKG_VERSION"), &bytes, &floats].iter().chain(outputs).for_each(|part| {
-            hash.update([0]);
-            hash.update(part);
-        });
-        let key: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let name = format!("{}-{key}.json", folder.to_string_lossy());
-        Self(Some(shelf.join(".prepared").join(name)))
+        let parts = [onnx, bytes.as_bytes(), floats.as_bytes()];
+        let parts: Vec<&[u8]> = parts.into_iter().chain(outputs.iter().map(|output| output.as_bytes())).collect();
+        Self(folder.and_then(|folder| beside(folder, &parts, ".json")))
     }
 
     /// The calibration that is kept here, or that `find` finds, which is kept then. `anew` finds it in any case.
@@ -56,12 +76,24 @@ impl Place {
     }
 }
 
+/// Removes all that is kept about the model in a folder.
+pub fn forget(folder: &Path) {
+    let Some((name, shelf)) = folder.file_name().zip(folder.parent()) else { return };
+    let begins = format!("{}-", name.to_string_lossy());
+    let all = std::fs::read_dir(shelf.join(".prepared")).into_iter().flatten().flatten();
+    // The key after the name has no dash: a longer name is another model's.
+    let own = |file: &str| file.strip_prefix(&begins).is_some_and(|key| !key.contains('-'));
+    for entry in all.filter(|entry| own(&entry.file_name().to_string_lossy())) {
+        let _ = std::fs::remove_file(entry.path());
+    }
+}
+
 /// Whole or not at all.
-fn keep(path: &Path, calibration: &Calibration) -> std::io::Result<()> {
+pub(super) fn keep(path: &Path, what: &impl Serialize) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let part = path.with_extension(format!("part-{}", std::process::id()));
-    std::fs::write(&part, serde_json::to_vec(calibration)?)?;
+    std::fs::write(&part, serde_json::to_vec(what)?)?;
     std::fs::rename(part, path)
 }

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 
 use crate::clip::library::is_name;
-use crate::clip::{Catalogue, Library};
+use crate::clip::{Catalogue, Library, prepared};
 
 /// Arguments of `lookout models`.
 #[derive(clap::Args)]
@@ -83,6 +83,7 @@ fn remove(args: &RemoveArgs) -> anyhow::Result<()> {
     match library.find(name) {
         Some(folder) => {
             stage::remove(&folder)?;
+            prepared::forget(&folder);
             println!("removed {}", folder.display());
         }
         None => {

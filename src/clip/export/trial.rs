@@ -35,7 +35,8 @@ pub fn settle(folder: &Path, manifest: &mut Manifest) -> Result<Vec<String>, Mod
     let path = |file: &str| folder.join(file);
     {
         let file = path(&manifest.files.image.path);
-        let encoder = ImageEncoder::new(manifest, read(&file)?, &file.display().to_string(), &Running::floats(1))?;
+        let encoder =
+            ImageEncoder::new(manifest, read(&file)?, (&file.display().to_string(), None), &Running::floats(1))?;
         let side = manifest.image.size;
         let gradient: Vec<u8> = (0..side * side * 3).map(|index| (index % 251) as u8).collect();
         let frame = Frame::new(side, side, gradient, 0, Timestamp::UNIX_EPOCH);
