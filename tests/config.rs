@@ -144,7 +144,7 @@ fn the_examples_for_brokers_are_valid() {
     let examples: Vec<&str> =
         page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|e| e.0).collect();
     let ours: Vec<&&str> = examples.iter().filter(|example| example.contains("[mqtt]")).collect();
-    assert_eq!(ours.len(), 3);
+    assert_eq!(ours.len(), 4);
     let folder = tempfile::tempdir().expect("a folder");
     for file in ["thing-17.pem", "thing-17.key", "client-17.pem", "client-17.key"] {
         std::fs::write(folder.path().join(file), "").expect("writes");
@@ -191,4 +191,26 @@ fn systemd_accepts_the_service() {
     let said = String::from_utf8_lossy(&output.stderr);
     let ours: Vec<&str> = said.lines().filter(|line| line.contains("lookout.service")).collect();
     assert!(ours.is_empty(), "{ours:#?}");
+}
+
+#[test]
+fn sparkplugs_ids_are_checked_and_shown() {
+    let camera = "[[camera]]\nname = \"a\"\nsource = \"demo://\"\n[[camera.prompt]]\nphrases = \"a dog\"\n";
+    let said = faults(&format!(
+        "[mqtt.sparkplug]\nnode = \"{{camera}}/x\"\nclient_id = \"lookout-{{device}}\"\naliases = \"some\"\ngrup = \"a\"\n{camera}"
+    ));
+    for wanted in [
+        "mqtt.sparkplug.group: is missing or empty, should be 1 to 128 characters without / + #",
+        "mqtt.sparkplug.node: is \"{camera}/x\", should be 1 to 128 characters without / + #",
+        "mqtt.sparkplug.node: is \"{camera}/x\", which holds an unknown word; known here: {device}",
+        "mqtt.sparkplug.client_id: is \"lookout-{device}\", should be",
+        "mqtt.sparkplug.aliases: is \"some\", should be true or false",
+        "mqtt.sparkplug.grup: unknown key; did you mean `group`?",
+    ] {
+        assert!(said.contains(wanted), "{wanted:?} in\n{said}");
+    }
+    let text = format!("[mqtt.sparkplug]\ngroup = \"Plant 1\"\n{camera}");
+    let settings = parse(&text, "test", Path::new(""), false).expect("valid");
+    let shown = lookout::config::show::written(&settings).to_string();
+    assert!(shown.contains("group = \"Plant 1\"") && shown.contains("lookout-{device}-sparkplug"), "{shown}");
 }

@@ -8,6 +8,7 @@ mod mqtt;
 pub mod settings;
 pub mod show;
 mod source;
+pub mod sparkplug;
 pub mod table;
 mod topics;
 pub mod written;

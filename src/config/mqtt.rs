@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::file::{existing, path};
 use super::settings::{DiscoveryForm, HomeAssistantSettings, MqttSettings, Protocol, Secret, TlsSettings};
+use super::sparkplug::sparkplug;
 use super::table::Table;
 use super::topics::topics;
 
@@ -45,6 +46,7 @@ pub(super) fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> 
     let backlog_per_s = table.whole("backlog_per_s", 50, 1, 10_000) as u32;
     let read_only = table.truth("read_only", false);
     let home_assistant = home_assistant(&mut table);
+    let sparkplug = sparkplug(&mut table, &client_id);
     let server = server.ok();
     let alpn = table.texts("alpn").unwrap_or_default();
     if alpn.iter().any(|protocol| !(1..=255).contains(&protocol.len())) {
@@ -75,6 +77,7 @@ pub(super) fn mqtt(mut table: Table<'_>, folder: &Path) -> Option<MqttSettings> 
         max_payload: max_payload_kb * 1000,
         read_only,
         home_assistant,
+        sparkplug,
     })
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::sparkplug::SparkplugSettings;
 use super::written::Written;
 use crate::clip::Precision;
 use crate::frame::Polygon;
@@ -141,6 +142,8 @@ pub struct MqttSettings {
     pub read_only: bool,
     /// How Home Assistant is told of this device; `None` does not tell it.
     pub home_assistant: Option<HomeAssistantSettings>,
+    /// How Sparkplug B is spoken beside; `None` does not speak it.
+    pub sparkplug: Option<SparkplugSettings>,
 }
 
 /// A version of MQTT.

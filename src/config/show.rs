@@ -6,6 +6,7 @@ use super::settings::{
     CameraSettings, DiscoveryForm, EventForm, LogFormat, MqttSettings, PromptSettings, Protocol, Rotation, Settings,
     Source, StoreSettings,
 };
+use super::sparkplug::SparkplugSettings;
 use crate::frame::Polygon;
 
 /// The settings in the form of the configuration file. A password shows as `***`, a source without its credentials.
@@ -86,6 +87,14 @@ fn mqtt(mqtt: &MqttSettings) -> Table {
         put(&mut announced, "prefix", settings.prefix.clone());
     }
     put(&mut table, "home_assistant", announced);
+    if let Some(SparkplugSettings { group, node, client_id, aliases }) = &mqtt.sparkplug {
+        let mut spoken = Table::new();
+        put(&mut spoken, "group", group.clone());
+        put(&mut spoken, "node", node.clone());
+        put(&mut spoken, "client_id", client_id.clone());
+        put(&mut spoken, "aliases", *aliases);
+        put(&mut table, "sparkplug", spoken);
+    }
     table
 }
 

@@ -174,6 +174,7 @@ impl Publisher {
     /// Clears what was seen of a prompt that is no longer there: for whoever shows what is seen.
     pub fn forget_seen(&self, camera: &Name, prompt: &Name) {
         SEEN.iter().for_each(|key| self.show(self.topics().prompt_setting(camera, prompt, key), Vec::new()));
+        self.forget_metrics(camera, prompt);
     }
 
     /// Clears what was set of a prompt that is no longer there: for whoever shows the settings.

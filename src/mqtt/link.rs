@@ -64,6 +64,13 @@ pub(super) struct Heard {
     pub(super) reply: Option<(String, Vec<u8>)>,
 }
 
+/// What the broker says if the connection breaks.
+pub(super) struct Will {
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) retain: bool,
+}
+
 /// How a connection ended.
 pub(super) enum LinkError {
     /// As rumqttc says for 3.1.1.
@@ -89,29 +96,29 @@ pub(super) enum Connection {
     V5(Box<v5::EventLoop>),
 }
 
-/// Makes a link that is not connected yet. If it breaks, the broker says `offline` on the topic `will`.
+/// Makes a link that is not connected yet. If it breaks, the broker speaks the `will` with QoS 1.
 ///
 /// # Errors
 /// A certificate cannot be read.
 pub(super) fn open(
     settings: &MqttSettings,
     client_id: &str,
-    will: Option<String>,
+    will: Option<Will>,
     channel: usize,
 ) -> Result<(Sender, Connection), MqttError> {
     Ok(match settings.protocol {
         Protocol::V311 => {
             let mut options = client::options(settings, client_id)?;
-            if let Some(topic) = will {
-                options.set_last_will(LastWill::new(topic, "offline", QoS::AtLeastOnce, true));
+            if let Some(Will { topic, payload, retain }) = will {
+                options.set_last_will(LastWill::new(topic, payload, QoS::AtLeastOnce, retain));
             }
             let (sender, connection) = v4::AsyncClient::new(options, channel);
             (Sender::V4(sender), Connection::V4(Box::new(connection)))
         }
         Protocol::V5 => {
             let mut options = client::options5(settings, client_id)?;
-            if let Some(topic) = will {
-                options.set_last_will(LastWill5::new(topic, "offline", QoS5::AtLeastOnce, true, None));
+            if let Some(Will { topic, payload, retain }) = will {
+                options.set_last_will(LastWill5::new(topic, payload, QoS5::AtLeastOnce, retain, None));
             }
             let (sender, connection) = v5::AsyncClient::new(options, channel);
             (Sender::V5(sender), Connection::V5(Box::new(connection)))
@@ -140,6 +147,14 @@ impl Sender {
                 let sent = sender.try_publish_with_properties(topic, QoS5::AtLeastOnce, retain, payload, properties);
                 sent.map_err(|_| Gone)
             }
+        }
+    }
+
+    /// Publishes with QoS 0, not retained: nobody acknowledges it, and its [`Signal::Sent`] has the packet id 0.
+    pub(super) fn publish_once(&self, topic: String, payload: Vec<u8>) -> Result<(), Gone> {
+        match self {
+            Self::V4(sender) => sender.try_publish(topic, QoS::AtMostOnce, false, payload).map_err(|_| Gone),
+            Self::V5(sender) => sender.try_publish(topic, QoS5::AtMostOnce, false, payload).map_err(|_| Gone),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod payload;
 pub mod publisher;
 mod session;
 mod shared;
+pub mod sparkplug;
 pub mod stats;
 pub mod topics;
 

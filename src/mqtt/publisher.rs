@@ -16,10 +16,11 @@ use super::board::Board;
 use super::client;
 use super::command::{Asker, Refusal, Request};
 use super::error::MqttError;
-use super::link;
+use super::link::{self, Will};
 use super::payload::{self, EventMessage};
 use super::session::{self, Stop};
 use super::shared::Shared;
+use super::sparkplug::{self, Node};
 use super::stats::Stats;
 use super::topics::Topics;
 use crate::capture::CameraStatus;
@@ -56,6 +57,7 @@ impl MqttPublisher {
         let topics = Topics::from_templates(&settings.topics, &settings.base, &device);
         let everything = settings.topics.everything;
         let (requests, received) = sync_channel(WAITING_REQUESTS);
+        let sparkplug = settings.sparkplug.as_ref().map(|wanted| Node::new(wanted, &device));
         let shared = Arc::new(Shared {
             broker: client::broker(&settings),
             topics,
@@ -66,6 +68,7 @@ impl MqttPublisher {
             everything,
             form: settings.topics.form,
             home_assistant: settings.home_assistant.clone().filter(|_| everything),
+            sparkplug,
             discovery: Mutex::default(),
             known: Mutex::default(),
             requests: (everything && !settings.read_only).then_some(requests),
@@ -80,6 +83,7 @@ impl MqttPublisher {
         shared.announce(cameras);
         // Read before the first event can be pushed, so that it tells this run's events from those left over.
         let left_over = shared.store.newest();
+        runtime.spawn(sparkplug::keep_connected(shared.clone(), settings.clone(), shutdown.clone()));
         runtime.spawn(keep_connected(shared.clone(), settings, shutdown, left_over));
         (Publisher { shared }, received)
     }
@@ -100,6 +104,9 @@ impl Publisher {
         let json = EventMessage::new(&self.shared.device, event).to_json();
         let stored = self.shared.store.push_event(event.camera.as_str(), &event.id, &json, Timestamp::now());
         self.shared.wake.notify_one();
+        if let Some(node) = &self.shared.sparkplug {
+            node.event(&event.camera, event.last_seen, &json);
+        }
         stored.map(|_| ())
     }
 
@@ -109,11 +116,17 @@ impl Publisher {
         self.show(topics.state(camera, prompt), payload::state_text(on).into());
         self.show(topics.count(camera, prompt), count.to_string().into());
         self.show(topics.score(camera, prompt), payload::score_text(score).into());
+        if let Some(node) = &self.shared.sparkplug {
+            node.prompt_state(camera, prompt, on, count, score);
+        }
     }
 
     /// Shows when the prompt's thing was last there.
     pub fn last_seen(&self, camera: &Name, prompt: &Name, time: Timestamp) {
         self.show(self.shared.topics.last_seen(camera, prompt), payload::rfc3339(time).into());
+        if let Some(node) = &self.shared.sparkplug {
+            node.last_seen(camera, prompt, time);
+        }
     }
 
     /// Shows the newest picture of the prompt's thing. One too large for a packet is refused with a log line.
@@ -150,6 +163,9 @@ impl Publisher {
     /// Shows whether a camera gives pictures.
     pub fn camera_status(&self, camera: &Name, status: CameraStatus) {
         self.show(self.shared.topics.camera_status(camera), payload::camera_status_text(status).into());
+        if let Some(node) = &self.shared.sparkplug {
+            node.camera_status(camera, status);
+        }
     }
 
     /// Shows health and rates.
@@ -172,6 +188,10 @@ impl Publisher {
         if self.shared.board.repeat(topic) {
             self.shared.wake.notify_one();
         }
+    }
+
+    pub(super) fn forget_metrics(&self, camera: &Name, prompt: &Name) {
+        self.shared.sparkplug.iter().for_each(|node| node.forget(camera, prompt));
     }
 
     pub(super) fn reply(&self, asker: &Asker) {
@@ -204,10 +224,14 @@ impl Publisher {
     /// the broker has acknowledged `stopped`.
     pub fn finish(&self, deadline: Duration) -> bool {
         self.shared.board.replace(last_value);
+        let until = std::time::Instant::now() + deadline;
         // The last words need their share of the time.
         let reserve = (deadline / 4).min(Duration::from_secs(1));
         self.shared.stop.send_replace(Some(Instant::now() + (deadline - reserve)));
         self.shared.ended.wait_timeout(deadline);
+        if let Some(node) = &self.shared.sparkplug {
+            node.ended.wait_timeout(until.saturating_duration_since(std::time::Instant::now()));
+        }
         self.shared.cleanly.load(Ordering::Acquire)
     }
 }
@@ -281,7 +305,8 @@ async fn connect(
     stop: Stop,
     late: impl FnOnce() -> OutboxId,
 ) -> Result<(), MqttError> {
-    let link = link::open(settings, client_id, shared.everything.then(|| shared.topics.status()), session::CHANNEL)?;
+    let will = || Will { topic: shared.topics.status(), payload: b"offline".into(), retain: true };
+    let link = link::open(settings, client_id, shared.everything.then(will), session::CHANNEL)?;
     session::run(shared, link, stop, late).await.map_err(|error| {
         let user = settings.user.as_deref();
         MqttError::from_link(&error, &shared.broker, client_id, user, settings.tls.is_some())
@@ -289,7 +314,7 @@ async fn connect(
 }
 
 /// A pause that doubles with each failure, within floor and ceiling, and differs from device to device.
-fn backoff(failures: u32, ceiling: Duration) -> Duration {
+pub(super) fn backoff(failures: u32, ceiling: Duration) -> Duration {
     let ceiling = BACKOFF_FLOOR.saturating_mul(1 << failures.min(12)).min(ceiling).max(BACKOFF_FLOOR);
     BACKOFF_FLOOR + (ceiling - BACKOFF_FLOOR).mul_f64(fastrand::f64())
 }

@@ -99,7 +99,7 @@ pub(super) async fn run(
 }
 
 /// Completes when the program stops and its last moment has come.
-async fn past(mut stop: Stop) {
+pub(super) async fn past(mut stop: Stop) {
     let deadline = match stop.wait_for(Option::is_some).await {
         Ok(deadline) => *deadline,
         Err(_) => return,
@@ -110,7 +110,7 @@ async fn past(mut stop: Stop) {
 }
 
 /// Completes at the moment, never if there is none.
-async fn until(moment: Option<Instant>) {
+pub(super) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
@@ -118,7 +118,7 @@ async fn until(moment: Option<Instant>) {
 }
 
 /// Keeps the connection going until it fails.
-async fn pump(connection: &mut Connection, signals: mpsc::UnboundedSender<Signal>) -> LinkError {
+pub(super) async fn pump(connection: &mut Connection, signals: mpsc::UnboundedSender<Signal>) -> LinkError {
     loop {
         let signal = match connection.next().await {
             Ok(signal) => signal,

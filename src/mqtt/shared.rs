@@ -14,6 +14,7 @@ use super::board::Board;
 use super::command::{self, Asker, Refusal, Request};
 use super::homeassistant::Discovery;
 use super::link::Heard;
+use super::sparkplug::Node;
 use super::topics::Topics;
 use crate::config::settings::{CameraSettings, EventForm, HomeAssistantSettings, Name};
 use crate::config::table::Fault;
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) everything: bool,
     pub(super) form: EventForm,
     pub(super) home_assistant: Option<HomeAssistantSettings>,
+    /// The same states in Sparkplug's form, where that is wanted.
+    pub(super) sparkplug: Option<Node>,
     pub(super) discovery: Mutex<Option<Arc<Discovery>>>,
     /// The prompts of each camera, as they are told of.
     pub(super) known: Mutex<BTreeMap<Name, BTreeSet<Name>>>,
@@ -77,6 +80,7 @@ impl Shared {
     pub(super) fn announce(&self, cameras: &[CameraSettings]) {
         let prompts = |camera: &CameraSettings| camera.prompts.iter().map(|prompt| prompt.name.clone()).collect();
         *self.known() = cameras.iter().map(|camera| (camera.name.clone(), prompts(camera))).collect();
+        self.sparkplug.iter().for_each(|node| node.announce(cameras));
         let Some(settings) = &self.home_assistant else { return };
         let next = Arc::new(Discovery::new(settings, &self.device, &self.topics, cameras, self.requests.is_some()));
         let before = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).replace(next.clone());

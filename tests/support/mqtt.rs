@@ -37,6 +37,7 @@ pub fn settings(port: u16) -> MqttSettings {
         backlog_per_s: 1000,
         read_only: false,
         home_assistant: None,
+        sparkplug: None,
     }
 }
 
