@@ -1,9 +1,9 @@
 //! An ONNX graph, and one tower cut out of it.
 
-use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
+use prost::Message;
 use tract_onnx::model::ParseResult;
 use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 use tract_onnx::prelude::*;
@@ -52,8 +52,8 @@ impl Graph {
     /// Parses the bytes of a file.
     pub(super) fn read(bytes: &[u8], file: &str) -> Result<Self, ModelError> {
         let fault = |problem: String| ModelError::Graph { file: file.to_owned(), problem };
-        let mut proto = onnx()
-            .proto_model_for_read(&mut Cursor::new(bytes))
+        // Not through tract's reader, which copies the bytes before: a model's size in memory.
+        let mut proto = ModelProto::decode(bytes)
             .map_err(|e| fault(format!("its {} bytes are no complete ONNX file ({e})", bytes.len())))?;
         if proto.graph.as_ref().is_none_or(|graph| graph.node.is_empty()) {
             return Err(fault(format!("its {} bytes hold no graph", bytes.len())));
