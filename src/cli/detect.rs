@@ -15,6 +15,7 @@ use crate::capture::{Recorder, open_offline};
 use crate::clip::TileEncoder;
 use crate::config::settings::{CameraSettings, EventSettings, Rotation, Source};
 use crate::frame::Frame;
+use crate::heaps;
 use crate::pipeline::{Sight, Watch};
 
 /// Arguments of `lookout detect`.
@@ -68,6 +69,7 @@ fn at_once() -> EventSettings {
 }
 
 pub(super) fn run(args: DetectArgs) -> anyhow::Result<()> {
+    heaps::keep_few();
     anyhow::ensure!(args.input.exists(), "there is no file {}", args.input.display());
     // The arguments' faults come before the input's: they are quicker to mend.
     let camera = args.look.camera(args.prompts.iter().map(String::as_str), at_once())?;

@@ -19,6 +19,7 @@ use crate::eval::events::{self, Span};
 use crate::eval::precision::{Found, Wanted};
 use crate::eval::{Target, Truth, judge};
 use crate::frame::{Frame, PixelRect, UnitBox};
+use crate::heaps;
 use crate::pipeline::{Sight, Watch};
 use crate::prompts::PromptBank;
 use crate::track::EventKind;
@@ -114,6 +115,7 @@ struct Evaluation {
 }
 
 pub(super) fn run(args: EvalArgs) -> anyhow::Result<()> {
+    heaps::keep_few();
     let truth = Truth::read(&args.annotations)?;
     let targets: Vec<Target> = args.prompts.iter().map(|p| Target::parse(p, &truth)).collect::<Result<_, _>>()?;
     let phrases = targets.iter().map(|target| target.phrase.as_str());
