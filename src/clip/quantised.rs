@@ -18,7 +18,12 @@ pub(super) fn restore(graph: &mut GraphProto) {
     let fixed: HashMap<String, String> = of_type(graph, "QuantizeLinear")
         .filter_map(|node| Some((node.output.first()?.clone(), node.input.first()?.clone())))
         .collect();
-    let weights: HashMap<String, TensorProto> = graph.initializer.iter().map(|t| (t.name.clone(), t.clone())).collect();
+    if dynamic.is_empty() && fixed.is_empty() {
+        return;
+    }
+    // Only what is in bytes: a copy of all weights would be another model in memory.
+    let bytes = graph.initializer.iter().filter(|tensor| is_bytes(tensor));
+    let weights: HashMap<String, TensorProto> = bytes.map(|tensor| (tensor.name.clone(), tensor.clone())).collect();
     let (mut made, mut scales) = (HashMap::new(), HashSet::new());
     for node in &mut graph.node {
         match node.op_type.as_str() {
@@ -83,6 +88,10 @@ fn numbers(weights: &TensorProto, zero: Option<&TensorProto>, name: String) -> O
     }
     let less: Vec<f32> = values.iter().enumerate().map(|(at, value)| value - zeros[at % zeros.len()]).collect();
     Some(floats(name, weights.dims.clone(), &less))
+}
+
+fn is_bytes(tensor: &TensorProto) -> bool {
+    [DataType::Int8 as i32, DataType::Uint8 as i32].contains(&tensor.data_type)
 }
 
 fn whole(tensor: &TensorProto) -> Option<Vec<f32>> {
