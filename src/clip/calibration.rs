@@ -152,7 +152,10 @@ struct Choosing {
 
 impl Coder for Choosing {
     fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Weights {
-        let Some(watch) = self.watches.remove(layer) else { return Weights::float(values, outputs, None) };
+        // Of a layer that no picture went through nothing is known.
+        let Some(watch) = self.watches.remove(layer).filter(|watch| !watch.rows.is_empty()) else {
+            return Weights::float(values, outputs, None);
+        };
         let run = |weights: Weights| {
             let layer = Linear::plain(weights);
             let mut out = vec![0.0; watch.rows.len() / watch.largest.len() * outputs];

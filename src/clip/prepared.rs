@@ -22,6 +22,8 @@ fn beside(folder: &Path, parts: &[&[u8]], ending: &str) -> Option<PathBuf> {
         hash.update(part);
     }
     let key: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    // A folder named `.` or `..` has a name too.
+    let folder = folder.canonicalize().ok()?;
     let name = folder.file_name()?.to_string_lossy();
     Some(folder.parent()?.join(".prepared").join(format!("{name}-{key}{ending}")))
 }
@@ -94,6 +96,36 @@ pub(super) fn keep(path: &Path, what: &impl Serialize) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     let part = path.with_extension(format!("part-{}", std::process::id()));
-    std::fs::write(&part, serde_json::to_vec(what)?)?;
-    std::fs::rename(part, path)
+    let written = std::fs::write(&part, serde_json::to_vec(what)?).and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        // A full disk needs no half files.
+        let _ = std::fs::remove_file(part);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_kept_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = folder.path().join("kept.json");
+        std::fs::create_dir(&taken).expect("a folder in its place");
+        assert!(keep(&taken, &[1.0]).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 1);
+    }
+
+    #[test]
+    fn forgetting_a_model_spares_one_whose_name_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shelf = folder.path().join(".prepared");
+        for name in ["clip-0a1b.json", "clip-0a1b.phrases.json", "clip-small-0a1b.json"] {
+            keep(&shelf.join(name), &[1.0]).expect("keeps");
+        }
+        forget(&folder.path().join("clip"));
+        let left: Vec<_> = std::fs::read_dir(shelf).expect("reads").flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["clip-small-0a1b.json"]);
+    }
 }

@@ -42,12 +42,11 @@ pub(super) fn options(settings: &MqttSettings, client_id: &str) -> Result<MqttOp
     options.set_max_packet_size(MAX_INCOMING, settings.max_payload + PACKET_OVERHEAD);
     // rumqttc refuses less than a second.
     options.set_keep_alive(settings.keep_alive.max(Duration::from_secs(1)));
-    if let Some(user) = &settings.user {
-        let password = settings.password.as_ref().map_or("", |password| password.reveal());
+    if let Some((user, password)) = credentials(settings) {
         options.set_credentials(user, password);
     }
-    if let Some(tls) = &settings.tls {
-        options.set_transport(Transport::Tls(tls_configuration(tls)?));
+    if let Some(transport) = transport(settings)? {
+        options.set_transport(transport);
     }
     Ok(options)
 }
@@ -60,14 +59,22 @@ pub(super) fn options5(settings: &MqttSettings, client_id: &str) -> Result<v5::M
     options.set_outgoing_inflight_upper_limit(MAX_IN_FLIGHT);
     options.set_max_packet_size(Some((MAX_HEARD + PACKET_OVERHEAD) as u32));
     options.set_keep_alive(settings.keep_alive.max(Duration::from_secs(1)));
-    if let Some(user) = &settings.user {
-        let password = settings.password.as_ref().map_or("", |password| password.reveal());
+    if let Some((user, password)) = credentials(settings) {
         options.set_credentials(user, password);
     }
-    if let Some(tls) = &settings.tls {
-        options.set_transport(Transport::Tls(tls_configuration(tls)?));
+    if let Some(transport) = transport(settings)? {
+        options.set_transport(transport);
     }
     Ok(options)
+}
+
+fn credentials(settings: &MqttSettings) -> Option<(&str, &str)> {
+    let password = settings.password.as_ref().map_or("", |password| password.reveal());
+    settings.user.as_deref().map(|user| (user, password))
+}
+
+fn transport(settings: &MqttSettings) -> Result<Option<Transport>, MqttError> {
+    settings.tls.as_ref().map(|tls| Ok(Transport::Tls(tls_configuration(tls)?))).transpose()
 }
 
 /// rumqttc joins host and port with a colon, so a bare IPv6 address needs its brackets.

@@ -7,7 +7,9 @@ use anyhow::{Context, ensure};
 use crate::cli::photo;
 use crate::clip::{Library, Precision, Running};
 use crate::config::file::default_threads;
+use crate::config::settings::LogFormat;
 use crate::frame::Frame;
+use crate::telemetry;
 
 /// More pictures tell little that is new.
 const MOST: usize = 64;
@@ -26,6 +28,8 @@ pub(super) struct PrepareArgs {
 }
 
 pub(super) fn run(args: &PrepareArgs) -> anyhow::Result<()> {
+    // That what is found cannot be kept is said there.
+    telemetry::start(LogFormat::Human, "warn");
     let model = Library::here().open(&args.model)?;
     let pictures = args.pictures.as_deref().map_or_else(|| Ok(Vec::new()), pictures)?;
     let (count, threads) = (pictures.len(), default_threads());
