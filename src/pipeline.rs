@@ -1,21 +1,17 @@
 //! The data's way as code: a frame goes in, what it means comes out.
 
-use std::ops::Range;
-use std::time::Duration;
+mod looks;
 
-use crate::clip::{Embedding, ModelError, TileEncoder};
+use looks::Looks;
+
+use crate::clip::{ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name, PromptSettings};
-use crate::detect::{Confirmations, Detection, Spread, confirm, detections, outlined};
+use crate::detect::{Detection, confirm};
 use crate::frame::{Frame, UnitBox};
-use crate::prompts::{PromptBank, Score};
-use crate::regions::grid::{grid, hide_masked};
-use crate::regions::patches::{block_areas, block_embeddings};
-use crate::regions::{Foreground, MotionGate, Tile, schedule};
+use crate::prompts::PromptBank;
+use crate::regions::grid::hide_masked;
 use crate::track::tracker::{Change, Track};
 use crate::track::{Event, EventKind, Evidence, Tracker};
-
-/// A tile whose picture stands still is looked at again after this long.
-const REFRESH: Duration = Duration::from_secs(10);
 
 /// One in so many encoder passes of a limit is kept for confirming.
 const CONFIRMING: usize = 4;
@@ -24,17 +20,7 @@ const CONFIRMING: usize = 4;
 pub struct Watch {
     camera: CameraSettings,
     bank: PromptBank,
-    tiles: Vec<Tile>,
-    tiles_for: (u32, u32),
-    /// What scores speak for: the tiles, or, in a dense look, the blocks of each.
-    spots: Vec<UnitBox>,
-    /// Rows of patches in a tile, in a dense look.
-    patch_rows: Option<usize>,
-    gate: MotionGate,
-    foreground: Foreground,
-    /// By prompt and spot.
-    scores: Vec<Vec<Option<Score>>>,
-    confirmations: Confirmations,
+    looks: Looks,
     trackers: Vec<Tracker>,
     reports_from: f32,
 }
@@ -70,26 +56,8 @@ impl Watch {
     /// A camera's watch over frames of the size that its settings say.
     pub fn new(camera: CameraSettings, bank: PromptBank) -> Self {
         let trackers = camera.prompts.iter().map(|p| Tracker::new(camera.events.clone(), p.threshold)).collect();
-        let tiles_for = camera.size;
-        let tiles = grid(tiles_for.0, tiles_for.1, &camera.grid.layout(false), &camera.masks);
-        let gate = MotionGate::new(tiles.len(), REFRESH);
-        let scores = vec![Vec::new(); camera.prompts.len()];
-        let mut watch = Self {
-            camera,
-            bank,
-            tiles,
-            tiles_for,
-            spots: Vec::new(),
-            patch_rows: None,
-            gate,
-            foreground: Foreground::default(),
-            scores,
-            confirmations: Confirmations::default(),
-            trackers,
-            reports_from: f32::INFINITY,
-        };
-        watch.mark_spots();
-        watch
+        let looks = Looks::new(&camera);
+        Self { camera, bank, looks, trackers, reports_from: f32::INFINITY }
     }
 
     /// The same watch, which reports weaker detections too: those that score `floor` or more.
@@ -107,38 +75,21 @@ impl Watch {
     /// # Errors
     /// What the encoder says.
     pub fn look(&mut self, frame: &Frame, encoder: &dyn TileEncoder, limit: usize) -> Result<Sight, ModelError> {
-        self.fit(frame, encoder);
+        self.looks.fit(&self.camera, frame, encoder);
         let frame = hide_masked(frame.clone(), &self.camera.masks);
-        let needs = self.gate.needs(&frame, &self.tiles);
-        self.foreground.see(&frame);
-        let needed = needs.len();
-        let changed: Vec<usize> = needs.iter().filter(|need| need.change > 0.0).map(|need| need.tile).collect();
         // A part of the limit is kept for confirming, so that overload makes the picture older and nothing slower.
         let kept = (limit / CONFIRMING).clamp(1, confirm::MOST);
-        let chosen = schedule(needs, |tile| self.tracked(tile), limit.saturating_sub(kept).max(1));
-        // What a tile showed before it changed is no evidence of what it shows now.
-        for tile in changed {
-            let spots = self.spots_of(tile);
-            self.scores.iter_mut().for_each(|scores| scores[spots.clone()].fill(None));
-            self.confirmations.forget(&self.tiles[tile].area);
-        }
-        // Light that changes slowly is no change at any moment: what is refreshed is confirmed anew too.
-        chosen.iter().for_each(|tile| self.confirmations.forget(&self.tiles[*tile].area));
-        let crops: Vec<_> = chosen.iter().map(|tile| self.tiles[*tile].crop).collect();
-        let embeddings: Vec<Vec<Embedding>> = match self.patch_rows {
-            Some(rows) => {
-                let patches = encoder.encode_patches(&frame, &crops)?;
-                patches.iter().map(|patches| block_embeddings(patches, rows)).collect()
-            }
-            None => encoder.encode(&frame, &crops)?.into_iter().map(|embedding| vec![embedding]).collect(),
+        let tracked = |area: &UnitBox| {
+            let mut tracks = self.trackers.iter().flat_map(Tracker::tracks);
+            tracks.any(|track| track.detection.area.intersection(area) > 0.0)
         };
-        self.score(&chosen, &embeddings);
-        self.gate.encoded(chosen.iter().copied(), frame.captured);
+        let spent = self.looks.see(&frame, encoder, &self.bank, limit.saturating_sub(kept).max(1), tracked)?;
         let mut found = self.find();
-        let confirmed = self.confirm(&frame, encoder, kept, &mut found)?;
+        let floors: Vec<f32> = self.trackers.iter().map(Tracker::floor).collect();
+        let confirmed = self.looks.confirm(&frame, encoder, &self.bank, kept, &floors, &mut found)?;
         let mut sight = self.follow(&frame, found);
-        sight.encoded = chosen.len() + confirmed;
-        sight.postponed = needed - chosen.len();
+        sight.encoded = spent.encoded + confirmed;
+        sight.postponed = spent.postponed;
         Ok(sight)
     }
 
@@ -157,7 +108,7 @@ impl Watch {
                 before.push(Some(tracker));
             } else {
                 let ends = tracker.finish();
-                events.extend(ends.into_iter().map(|change| self.event(prompt, change, self.tiles_for)));
+                events.extend(ends.into_iter().map(|change| self.event(prompt, change, self.looks.size())));
                 before.push(None);
             }
         }
@@ -171,10 +122,7 @@ impl Watch {
         self.camera = camera;
         if let Some(bank) = bank {
             self.bank = bank;
-            // The old scores answer other questions; every tile is looked at anew.
-            self.scores = vec![Vec::new(); self.camera.prompts.len()];
-            self.gate = MotionGate::new(self.tiles.len(), REFRESH);
-            self.mark_spots();
+            self.looks.forget(self.camera.prompts.len());
         }
         events
     }
@@ -184,95 +132,25 @@ impl Watch {
         let mut events = Vec::new();
         for prompt in 0..self.trackers.len() {
             for change in self.trackers[prompt].finish() {
-                events.push(self.event(prompt, change, self.tiles_for));
+                events.push(self.event(prompt, change, self.looks.size()));
             }
         }
         events
     }
 
-    /// A frame of another size than expected (a file's own size, say) needs another grid, the first dense look its blocks.
-    fn fit(&mut self, frame: &Frame, encoder: &dyn TileEncoder) {
-        let size = (frame.width(), frame.height());
-        let rows = encoder.patch_rows().filter(|_| self.camera.grid.is_dense(true));
-        if (self.tiles_for, self.patch_rows) != (size, rows) {
-            self.tiles = grid(size.0, size.1, &self.camera.grid.layout(rows.is_some()), &self.camera.masks);
-            (self.tiles_for, self.patch_rows) = (size, rows);
-            self.gate = MotionGate::new(self.tiles.len(), REFRESH);
-            self.mark_spots();
-        }
-    }
-
-    /// Lays out what scores speak for: the blocks of patches in each tile, or the tiles themselves. Forgets all scores.
-    fn mark_spots(&mut self) {
-        let blocks = |tile: &Tile| match self.patch_rows {
-            Some(rows) => block_areas(&tile.crop, rows, self.tiles_for),
-            None => vec![tile.area],
-        };
-        self.spots = self.tiles.iter().flat_map(blocks).collect();
-        self.confirmations = Confirmations::default();
-        self.scores.iter_mut().for_each(|scores| *scores = vec![None; self.spots.len()]);
-    }
-
-    fn spots_of(&self, tile: usize) -> Range<usize> {
-        let each = self.spots.len() / self.tiles.len();
-        tile * each..(tile + 1) * each
-    }
-
-    fn tracked(&self, tile: usize) -> bool {
-        let area = self.tiles[tile].area;
-        let mut tracks = self.trackers.iter().flat_map(Tracker::tracks);
-        tracks.any(|track| track.detection.area.intersection(&area) > 0.0)
-    }
-
-    fn score(&mut self, chosen: &[usize], embeddings: &[Vec<Embedding>]) {
-        for (tile, embeddings) in chosen.iter().zip(embeddings) {
-            for (spot, embedding) in self.spots_of(*tile).zip(embeddings) {
-                for (prompt, score) in self.bank.score(embedding).into_iter().enumerate() {
-                    self.scores[prompt][spot] = Some(score);
-                }
-            }
-        }
-    }
-
     /// What the tiles say is there, prompt by prompt.
     fn find(&self) -> Vec<Vec<Detection>> {
-        let aspect = self.tiles_for.0 as f32 / self.tiles_for.1 as f32;
-        let spread = if self.patch_rows.is_some() { Spread::BLOCKS } else { Spread::TILES };
         let find = |(prompt, tracker): (usize, &Tracker)| {
             if !self.camera.prompts[prompt].enabled {
                 return Vec::new();
             }
             let lowest = tracker.floor().min(self.reports_from);
-            let rough = detections(prompt, &self.spots, &self.scores[prompt], lowest, aspect, spread);
-            let mut found = outlined(rough, &self.foreground);
+            let mut found = self.looks.find(prompt, lowest);
             let wanted = &self.camera.prompts[prompt].zones;
             found.retain(|d| wanted.is_empty() || self.zones(d).iter().any(|zone| wanted.contains(zone)));
             found
         };
         self.trackers.iter().enumerate().map(find).collect()
-    }
-
-    /// Looks once more at what could go on a track, and lets that look decide. Returns how many crops it took.
-    fn confirm(
-        &mut self,
-        frame: &Frame,
-        encoder: &dyn TileEncoder,
-        most: usize,
-        found: &mut [Vec<Detection>],
-    ) -> Result<usize, ModelError> {
-        let floors: Vec<f32> = self.trackers.iter().map(Tracker::floor).collect();
-        let asked = self.confirmations.asked(found.iter().flatten().filter(|d| d.score >= floors[d.prompt]), most);
-        let crops: Vec<_> = asked.iter().map(|area| confirm::crop(area, self.tiles_for)).collect();
-        for (area, embedding) in asked.iter().zip(encoder.encode(frame, &crops)?) {
-            self.confirmations.keep(*area, embedding);
-        }
-        for (found, floor) in found.iter_mut().zip(floors) {
-            let (strong, weak): (Vec<_>, Vec<_>) = found.drain(..).partition(|d| d.score >= floor);
-            found.extend(self.confirmations.confirm(strong, &self.bank));
-            found.extend(weak);
-            found.sort_by(|a, b| b.score.total_cmp(&a.score));
-        }
-        Ok(asked.len())
     }
 
     fn follow(&mut self, frame: &Frame, found: Vec<Vec<Detection>>) -> Sight {

@@ -54,8 +54,7 @@ impl LookArgs {
                 "--prompt is empty, should describe something: \"a blue bicycle\""
             );
             let name = Name::from_phrase(phrase).with_context(|| format!("--prompt {phrase:?} holds no word"))?;
-            let phrases = vec![phrase.to_owned()];
-            Ok(PromptSettings { name, enabled: true, phrases, negatives: Vec::new(), threshold, zones: Vec::new() })
+            Ok(PromptSettings { threshold, ..PromptSettings::new(name, vec![phrase.to_owned()]) })
         };
         Ok(CameraSettings {
             name: Name::new("input").context("`input` is a name")?,

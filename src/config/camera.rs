@@ -3,14 +3,10 @@
 use std::time::Duration;
 
 use super::file::name;
-use super::settings::{
-    CameraSettings, EventSettings, Grid, GridSettings, Name, PromptSettings, Rotation, Source, Zone,
-};
+use super::prompt::{checked_phrases, prompt};
+use super::settings::{CameraSettings, EventSettings, Grid, GridSettings, PromptSettings, Rotation, Source, Zone};
 use super::table::{Faults, Table, point, points};
 use crate::frame::Polygon;
-
-/// Longest phrase in characters; CLIP reads at most 77 tokens, and says so itself when fewer fit.
-const LONGEST_PHRASE: usize = 300;
 
 /// Zones and prompts of a camera, and phrases of a list.
 const MOST: usize = 200;
@@ -152,72 +148,14 @@ fn events(mut table: Table<'_>) -> EventSettings {
     events
 }
 
-fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSettings> {
-    let enabled = table.truth("enabled", true);
-    let phrases = table.texts("phrases").unwrap_or_default();
-    if phrases.is_empty() {
-        table.fault("phrases", "is missing or empty, such as [\"a blue bicycle\"]");
-    }
-    let phrases = checked_phrases(&table, "phrases", phrases);
-    let negatives = table.texts("negatives").unwrap_or_default();
-    let negatives = checked_phrases(&table, "negatives", negatives);
-    let name = match table.text("name") {
-        Some(text) => name(&table, "name", &text),
-        None => phrases.first().and_then(|phrase| {
-            let name = Name::from_phrase(phrase);
-            if name.is_none() {
-                table.fault("name", format!("no name can be made of {phrase:?}; set one"));
-            }
-            name
-        }),
-    };
-    let threshold = table.number("threshold", PromptSettings::DEFAULT_THRESHOLD.into(), 0.01, 0.99) as f32;
-    let wanted = table.texts("zones").unwrap_or_default();
-    let mut found = Vec::new();
-    for zone in wanted {
-        match zones.iter().find(|z| z.name.as_str() == zone) {
-            Some(zone) => found.push(zone.name.clone()),
-            None => {
-                let known: Vec<&str> = zones.iter().map(|z| z.name.as_str()).collect();
-                table.fault("zones", format!("there is no zone {zone:?}; zones here: {}", known.join(", ")));
-            }
-        }
-    }
-    table.finish();
-    if phrases.is_empty() {
-        return None;
-    }
-    Some(PromptSettings { name: name?, enabled, phrases, negatives, threshold, zones: found })
-}
-
 /// What comes by message must not fill the device's memory.
-fn at_most(table: &Table<'_>, key: &str, found: usize) {
+pub(super) fn at_most(table: &Table<'_>, key: &str, found: usize) {
     if found > MOST {
         table.fault(key, format!("there are {found}, should be {MOST} at most"));
     }
 }
 
-fn checked_phrases(table: &Table<'_>, key: &str, phrases: Vec<String>) -> Vec<String> {
-    at_most(table, key, phrases.len());
-    let check = |(index, phrase): (usize, String)| {
-        let key = format!("{key}[{index}]");
-        let length = phrase.chars().count();
-        if phrase.trim().is_empty() {
-            table.fault(&key, "is empty, should describe something, such as \"a blue bicycle\"");
-        } else if length > LONGEST_PHRASE {
-            let words = phrase.split_whitespace().count();
-            table.fault(&key, format!("has {length} characters ({words} words), at most {LONGEST_PHRASE} are read"));
-        } else if phrase.chars().any(char::is_control) {
-            table.fault(&key, "holds control characters");
-        } else {
-            return Some(phrase);
-        }
-        None
-    };
-    phrases.into_iter().enumerate().filter_map(check).collect()
-}
-
-fn seconds(seconds: f64) -> Duration {
+pub(super) fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
@@ -251,11 +189,6 @@ pub fn default_negatives() -> Vec<String> {
         "a trash can",
     ];
     NEGATIVES.iter().map(|phrase| (*phrase).to_owned()).collect()
-}
-
-impl PromptSettings {
-    /// Where a prompt that sets no threshold starts.
-    pub const DEFAULT_THRESHOLD: f32 = 0.6;
 }
 
 impl Default for Grid {

@@ -5,6 +5,7 @@ pub mod changes;
 pub mod device;
 pub mod file;
 mod mqtt;
+mod prompt;
 pub mod settings;
 pub mod show;
 mod source;

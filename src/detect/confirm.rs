@@ -6,7 +6,7 @@
 use super::Detection;
 use crate::clip::Embedding;
 use crate::frame::{PixelRect, UnitBox};
-use crate::prompts::PromptBank;
+use crate::prompts::{PromptBank, Score};
 
 /// At most so many things are looked at anew on one frame, however much time there is.
 pub const MOST: usize = 12;
@@ -53,8 +53,10 @@ impl Confirmations {
     /// The detections with the scores of their own crops. Those that none was made of are left out.
     pub fn confirm(&self, detections: Vec<Detection>, bank: &PromptBank) -> Vec<Detection> {
         let confirmed = |detection: Detection| {
-            let score = bank.score(self.of(&detection.area)?).swap_remove(detection.prompt);
-            Some(Detection { score: score.probability, margin: score.margin, runner_up: score.runner_up, ..detection })
+            let embedding = self.of(&detection.area)?;
+            let Score { probability, margin, runner_up } = bank.score(embedding).swap_remove(detection.prompt);
+            let embedding = Some(embedding.clone());
+            Some(Detection { score: probability, margin, runner_up, embedding, ..detection })
         };
         detections.into_iter().filter_map(confirmed).collect()
     }
@@ -98,6 +100,7 @@ mod tests {
             margin: 0.1,
             runner_up: 0,
             tiles: 1,
+            embedding: None,
         };
         let all = [found(0, 0.1, 0.7), found(1, 0.105, 0.9), found(0, 0.6, 0.8)];
         let mut looks = Confirmations::default();

@@ -6,6 +6,7 @@ pub mod evidence;
 pub use confirm::Confirmations;
 pub use evidence::{EvidenceMap, Spread};
 
+use crate::clip::Embedding;
 use crate::frame::UnitBox;
 use crate::prompts::Score;
 use crate::regions::Foreground;
@@ -25,6 +26,8 @@ pub struct Detection {
     pub runner_up: usize,
     /// Tiles, or blocks of patches, that spoke for it.
     pub tiles: u32,
+    /// What the encoder made of its own crop, once it is confirmed.
+    pub embedding: Option<Embedding>,
 }
 
 /// Two boxes of one prompt that overlap by more than this are one thing.
@@ -71,6 +74,7 @@ pub fn detections(
             margin: score.margin,
             runner_up: score.runner_up,
             tiles: tiles.max(1),
+            embedding: None,
         });
     }
     found

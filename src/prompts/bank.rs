@@ -141,14 +141,7 @@ mod tests {
     use crate::config::settings::Name;
 
     fn prompt(phrase: &str) -> PromptSettings {
-        PromptSettings {
-            name: Name::from_phrase(phrase).expect("a name"),
-            enabled: true,
-            phrases: vec![phrase.to_owned()],
-            negatives: Vec::new(),
-            threshold: 0.5,
-            zones: Vec::new(),
-        }
+        PromptSettings::new(Name::from_phrase(phrase).expect("a name"), vec![phrase.to_owned()])
     }
 
     /// A toy text tower: one axis for each word it knows.
