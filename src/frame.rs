@@ -64,6 +64,11 @@ impl UnitBox {
         (self.x1 - self.x0).max(0.0) * (self.y1 - self.y0).max(0.0)
     }
 
+    /// Whether a point lies in it.
+    pub fn contains(&self, (x, y): (f32, f32)) -> bool {
+        (self.x0..self.x1).contains(&x) && (self.y0..self.y1).contains(&y)
+    }
+
     /// Centre `(x, y)`, 0..1.
     pub fn centre(&self) -> (f32, f32) {
         ((self.x0 + self.x1) / 2.0, (self.y0 + self.y1) / 2.0)

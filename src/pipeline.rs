@@ -9,6 +9,7 @@ use crate::config::settings::{CameraSettings, Name, PromptSettings};
 use crate::detect::{Detection, confirm};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::PromptBank;
+use crate::prompts::calibration::probability;
 use crate::regions::grid::hide_masked;
 use crate::track::tracker::{Change, Track};
 use crate::track::{Event, EventKind, Evidence, Tracker};
@@ -79,16 +80,26 @@ impl Watch {
         let frame = hide_masked(frame.clone(), &self.camera.masks);
         // A part of the limit is kept for confirming, so that overload makes the picture older and nothing slower.
         let kept = (limit / CONFIRMING).clamp(1, confirm::MOST);
-        let tracked = |area: &UnitBox| {
-            let mut tracks = self.trackers.iter().flat_map(Tracker::tracks);
-            tracks.any(|track| track.detection.area.intersection(area) > 0.0)
-        };
-        let spent = self.looks.see(&frame, encoder, &self.bank, limit.saturating_sub(kept).max(1), tracked)?;
+        let areas = |tracker: &Tracker| tracker.tracks().iter().map(|track| track.detection.area).collect();
+        let followed: Vec<Vec<UnitBox>> = self.trackers.iter().map(areas).collect();
+        let rest = limit.saturating_sub(kept).max(1);
+        let mut spent = self.looks.see(&frame, encoder, &mut self.bank, rest, &followed)?;
+        for (prompt, (tracker, settings)) in self.trackers.iter_mut().zip(&self.camera.prompts).enumerate() {
+            tracker.count_from(probability(self.looks.calibration().threshold(prompt, settings)));
+        }
         let mut found = self.find();
         let floors: Vec<f32> = self.trackers.iter().map(Tracker::floor).collect();
-        let confirmed = self.looks.confirm(&frame, encoder, &self.bank, kept, &floors, &mut found)?;
+        let prompts = &self.camera.prompts;
+        let confirmed = self.looks.confirm(&frame, encoder, &self.bank, kept, prompts, &floors, &mut found)?;
+        spent.encoded += confirmed;
         let mut sight = self.follow(&frame, found);
-        sight.encoded = spent.encoded + confirmed;
+        if self.looks.calibration_mut().frame(&frame) {
+            let followed: Vec<Vec<UnitBox>> = self.trackers.iter().map(areas).collect();
+            let left = kept.saturating_sub(confirmed).max(1);
+            let prompts = &self.camera.prompts;
+            spent.encoded += self.looks.try_background(&frame, encoder, &self.bank, left, prompts, &followed)?;
+        }
+        sight.encoded = spent.encoded;
         sight.postponed = spent.postponed;
         Ok(sight)
     }
@@ -115,14 +126,18 @@ impl Watch {
         let tracker = |new: &PromptSettings| {
             let same = self.camera.prompts.iter().position(|old| goes_on(old, new));
             let kept = same.and_then(|old| before[old].take());
-            let tracker = kept.unwrap_or_else(|| Tracker::new(camera.events.clone(), new.threshold));
-            tracker.from_threshold(new.threshold)
+            kept.unwrap_or_else(|| Tracker::new(camera.events.clone(), new.threshold))
         };
         self.trackers = camera.prompts.iter().map(tracker).collect();
+        let said = |new: &PromptSettings| {
+            let olds = self.camera.prompts.iter();
+            olds.zip(0..).find(|(old, _)| old.name == new.name && old.phrases == new.phrases).map(|(_, at)| at)
+        };
+        let kept: Vec<_> = camera.prompts.iter().map(said).collect();
         self.camera = camera;
         if let Some(bank) = bank {
             self.bank = bank;
-            self.looks.forget(self.camera.prompts.len());
+            self.looks.forget(&kept);
         }
         events
     }
@@ -145,7 +160,7 @@ impl Watch {
                 return Vec::new();
             }
             let lowest = tracker.floor().min(self.reports_from);
-            let mut found = self.looks.find(prompt, lowest);
+            let mut found = self.looks.find(prompt, &self.camera.prompts[prompt], lowest);
             let wanted = &self.camera.prompts[prompt].zones;
             found.retain(|d| wanted.is_empty() || self.zones(d).iter().any(|zone| wanted.contains(zone)));
             found

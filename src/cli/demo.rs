@@ -32,9 +32,9 @@ pub struct DemoArgs {
     /// Analysed frames per second
     #[arg(long, default_value_t = 3.0)]
     fps: f64,
-    /// Probability from which a prompt counts
-    #[arg(long, default_value_t = 0.6)]
-    threshold: f64,
+    /// Probability from which a prompt counts. Without it, it starts at 0.6 and follows the background
+    #[arg(long)]
+    threshold: Option<f64>,
     /// End by itself after so many seconds; exit status 1 if no event came
     #[arg(long)]
     seconds: Option<f64>,
@@ -68,7 +68,8 @@ fn written(args: &DemoArgs) -> Table {
         .into_iter()
         .map(|phrase| {
             let phrases = Value::Array(vec![text(phrase)]);
-            Value::Table(table(vec![("phrases", phrases), ("threshold", Value::Float(args.threshold))]))
+            let threshold = args.threshold.map(|threshold| ("threshold", Value::Float(threshold)));
+            Value::Table(table([("phrases", phrases)].into_iter().chain(threshold).collect()))
         })
         .collect();
     let camera = table(vec![

@@ -127,7 +127,7 @@ pub(super) fn run(args: EvalArgs) -> anyhow::Result<()> {
         (None, Some(folder)) => evaluation.photos(folder)?,
         (None, None) => anyhow::bail!("neither --images nor --video is given"),
     };
-    let outcomes = evaluation.outcomes(&pass, f64::from(args.look.threshold));
+    let outcomes = evaluation.outcomes(&pass, f64::from(args.look.threshold()));
     if args.look.json {
         println!("{}", eval_report::json(&outcomes, pass.looked.len(), pass.tiles, pass.encoding));
     } else {

@@ -14,9 +14,9 @@ use crate::prompts::PromptBank;
 /// Arguments that every offline look has.
 #[derive(clap::Args)]
 pub(super) struct LookArgs {
-    /// Probability from which a prompt counts, 0.01 to 0.99
-    #[arg(long, default_value_t = PromptSettings::DEFAULT_THRESHOLD)]
-    pub(super) threshold: f32,
+    /// Probability from which a prompt counts, 0.01 to 0.99. Without it, it starts at 0.6 and follows the background
+    #[arg(long)]
+    threshold: Option<f32>,
     /// The name of an installed model, or a model's folder; without one, the embedded demo model
     #[arg(long)]
     model: Option<PathBuf>,
@@ -36,6 +36,11 @@ pub(super) struct LookArgs {
 }
 
 impl LookArgs {
+    /// Where prompts start to count.
+    pub(super) fn threshold(&self) -> f32 {
+        self.threshold.unwrap_or(PromptSettings::DEFAULT_THRESHOLD)
+    }
+
     /// A camera that looks out for these phrases everywhere. Its source is not used.
     ///
     /// # Errors
@@ -45,7 +50,8 @@ impl LookArgs {
         phrases: impl Iterator<Item = &'a str>,
         events: EventSettings,
     ) -> anyhow::Result<CameraSettings> {
-        let (threshold, fps) = (self.threshold, self.fps);
+        let (threshold, fps) = (self.threshold(), self.fps);
+        let false_alarms_per_day = self.threshold.is_none().then_some(PromptSettings::DEFAULT_FALSE_ALARMS);
         anyhow::ensure!((0.01..=0.99).contains(&threshold), "--threshold is {threshold}, should be from 0.01 to 0.99");
         anyhow::ensure!((0.01..=60.0).contains(&fps), "--fps is {fps}, should be from 0.01 to 60");
         let prompt = |phrase: &str| {
@@ -54,7 +60,7 @@ impl LookArgs {
                 "--prompt is empty, should describe something: \"a blue bicycle\""
             );
             let name = Name::from_phrase(phrase).with_context(|| format!("--prompt {phrase:?} holds no word"))?;
-            Ok(PromptSettings { threshold, ..PromptSettings::new(name, vec![phrase.to_owned()]) })
+            Ok(PromptSettings { threshold, false_alarms_per_day, ..PromptSettings::new(name, vec![phrase.to_owned()]) })
         };
         Ok(CameraSettings {
             name: Name::new("input").context("`input` is a name")?,

@@ -27,7 +27,10 @@ pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSetti
             name
         }),
     };
+    // A threshold that is set holds, unless a number of false alarms is set beside it.
+    let standard = if table.has("threshold") { 0.0 } else { PromptSettings::DEFAULT_FALSE_ALARMS.into() };
     let threshold = table.number("threshold", PromptSettings::DEFAULT_THRESHOLD.into(), 0.01, 0.99) as f32;
+    let false_alarms = table.number("false_alarms_per_day", standard, 0.0, 1000.0) as f32;
     let wanted = table.texts("zones").unwrap_or_default();
     let mut found = Vec::new();
     for zone in wanted {
@@ -43,7 +46,14 @@ pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSetti
     if phrases.is_empty() {
         return None;
     }
-    Some(PromptSettings { enabled, negatives, threshold, zones: found, ..PromptSettings::new(name?, phrases) })
+    Some(PromptSettings {
+        enabled,
+        negatives,
+        threshold,
+        false_alarms_per_day: (false_alarms > 0.0).then_some(false_alarms),
+        zones: found,
+        ..PromptSettings::new(name?, phrases)
+    })
 }
 
 pub(super) fn checked_phrases(table: &Table<'_>, key: &str, phrases: Vec<String>) -> Vec<String> {
@@ -69,6 +79,8 @@ pub(super) fn checked_phrases(table: &Table<'_>, key: &str, phrases: Vec<String>
 impl PromptSettings {
     /// Where a prompt that sets no threshold starts.
     pub const DEFAULT_THRESHOLD: f32 = 0.6;
+    /// Of one prompt on one camera, where neither they nor a threshold are set.
+    pub const DEFAULT_FALSE_ALARMS: f32 = 1.0;
 
     /// A prompt of which only the phrases are said.
     pub fn new(name: Name, phrases: Vec<String>) -> Self {
@@ -78,6 +90,7 @@ impl PromptSettings {
             phrases,
             negatives: Vec::new(),
             threshold: Self::DEFAULT_THRESHOLD,
+            false_alarms_per_day: Some(Self::DEFAULT_FALSE_ALARMS),
             zones: Vec::new(),
         }
     }

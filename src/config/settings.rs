@@ -360,8 +360,10 @@ pub struct PromptSettings {
     pub phrases: Vec<String>,
     /// What it is not.
     pub negatives: Vec<String>,
-    /// Probability from which a tile counts, 0..1 exclusive.
+    /// Probability from which a tile counts, 0..1 exclusive; where it is calibrated, what that starts from.
     pub threshold: f32,
+    /// So many false alarms a day are accepted, and the threshold follows the camera's background; `None` leaves it alone.
+    pub false_alarms_per_day: Option<f32>,
     /// If not empty, only detections centred in one of these zones count.
     pub zones: Vec<Name>,
 }

@@ -166,6 +166,7 @@ fn prompt(prompt: &PromptSettings) -> Table {
     put(&mut table, "phrases", prompt.phrases.clone());
     put(&mut table, "negatives", prompt.negatives.clone());
     put(&mut table, "threshold", short(prompt.threshold));
+    put(&mut table, "false_alarms_per_day", short(prompt.false_alarms_per_day.unwrap_or_default()));
     put(&mut table, "zones", prompt.zones.iter().map(|zone| zone.as_str().to_owned()).collect::<Vec<_>>());
     table
 }

@@ -54,7 +54,7 @@ impl Confirmations {
     pub fn confirm(&self, detections: Vec<Detection>, bank: &PromptBank) -> Vec<Detection> {
         let confirmed = |detection: Detection| {
             let embedding = self.of(&detection.area)?;
-            let Score { probability, margin, runner_up } = bank.score(embedding).swap_remove(detection.prompt);
+            let Score { probability, margin, runner_up, .. } = bank.score(embedding).swap_remove(detection.prompt);
             let embedding = Some(embedding.clone());
             Some(Detection { score: probability, margin, runner_up, embedding, ..detection })
         };

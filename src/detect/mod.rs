@@ -113,7 +113,8 @@ mod tests {
                 let shared = tile.intersection(thing);
                 (shared / thing.area()) * (shared / tile.area() * 6.0).min(1.0)
             });
-            Some(Score { probability: best.fold(0.01, f32::max), margin: 0.1, runner_up: 0 })
+            let probability = best.fold(0.01, f32::max);
+            Some(Score { probability, logit: (probability / (1.0 - probability)).ln(), margin: 0.1, runner_up: 0 })
         };
         tiles.iter().map(score).collect()
     }

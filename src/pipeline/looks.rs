@@ -4,16 +4,23 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::clip::{Embedding, ModelError, TileEncoder};
-use crate::config::settings::CameraSettings;
+use crate::config::settings::{CameraSettings, PromptSettings};
 use crate::detect::{Confirmations, Detection, Spread, confirm, detections, outlined};
 use crate::frame::{Frame, UnitBox};
-use crate::prompts::{PromptBank, Score};
+use crate::prompts::calibration::{logit, probability};
+use crate::prompts::{Calibration, PromptBank, Score};
 use crate::regions::grid::grid;
 use crate::regions::patches::{block_areas, block_embeddings};
 use crate::regions::{Foreground, MotionGate, Tile, schedule};
 
 /// A tile whose picture stands still is looked at again after this long.
 const REFRESH: Duration = Duration::from_secs(10);
+
+/// Of the embeddings of one look, so many are asked how far they lie from unlike phrases.
+const ASKED: usize = 64;
+
+/// A part of the picture is a candidate already from this share of a prompt's threshold on.
+const CANDIDATE: f32 = 0.7;
 
 /// How many tiles a frame asked for, and how many it got.
 pub(super) struct Spent {
@@ -35,6 +42,7 @@ pub(super) struct Looks {
     /// By prompt and spot.
     scores: Vec<Vec<Option<Score>>>,
     confirmations: Confirmations,
+    calibration: Calibration,
 }
 
 impl Looks {
@@ -49,6 +57,7 @@ impl Looks {
             foreground: Foreground::default(),
             scores: Vec::new(),
             confirmations: Confirmations::default(),
+            calibration: Calibration::new(camera.prompts.len(), 0),
         };
         looks.lay(camera, camera.size, None);
         looks
@@ -78,18 +87,30 @@ impl Looks {
             None => vec![tile.area],
         };
         self.spots = self.tiles.iter().flat_map(blocks).collect();
-        self.forget(camera.prompts.len());
+        let all: Vec<_> = (0..camera.prompts.len()).map(Some).collect();
+        self.forget(&all);
     }
 
-    /// Forgets all scores: other prompts ask other questions, and every tile is looked at anew.
-    pub(super) fn forget(&mut self, prompts: usize) {
+    /// What the camera's background says, prompt by prompt.
+    pub(super) fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
+    pub(super) fn calibration_mut(&mut self) -> &mut Calibration {
+        &mut self.calibration
+    }
+
+    /// Forgets all scores: other prompts ask other questions, and every tile is looked at anew. `kept` says which of the
+    /// prompts so far each of the new ones is.
+    pub(super) fn forget(&mut self, kept: &[Option<usize>]) {
+        self.calibration.relay(kept, self.spots.len());
         self.gate = MotionGate::new(self.tiles.len(), REFRESH);
         self.confirmations = Confirmations::default();
-        self.scores = vec![vec![None; self.spots.len()]; prompts];
+        self.scores = vec![vec![None; self.spots.len()]; kept.len()];
     }
 
-    /// Encodes and scores what the frame has changed or what is old, at most `limit` tiles, those first on which `tracked`
-    /// says that something is.
+    /// Encodes and scores what the frame has changed or what is old, at most `limit` tiles, those first on which something is
+    /// followed. `followed` holds the areas of the things that are, by prompt.
     ///
     /// # Errors
     /// What the encoder says.
@@ -97,14 +118,15 @@ impl Looks {
         &mut self,
         frame: &Frame,
         encoder: &dyn TileEncoder,
-        bank: &PromptBank,
+        bank: &mut PromptBank,
         limit: usize,
-        tracked: impl Fn(&UnitBox) -> bool,
+        followed: &[Vec<UnitBox>],
     ) -> Result<Spent, ModelError> {
         let needs = self.gate.needs(frame, &self.tiles);
         self.foreground.see(frame);
         let needed = needs.len();
         let changed: Vec<usize> = needs.iter().filter(|need| need.change > 0.0).map(|need| need.tile).collect();
+        let tracked = |area: &UnitBox| followed.iter().flatten().any(|thing| thing.intersection(area) > 0.0);
         let chosen = schedule(needs, |tile| tracked(&self.tiles[tile].area), limit);
         // What a tile showed before it changed is no evidence of what it shows now.
         for tile in changed {
@@ -122,10 +144,18 @@ impl Looks {
             }
             None => encoder.encode(frame, &crops)?.into_iter().map(|embedding| vec![embedding]).collect(),
         };
+        let all = embeddings.iter().flatten();
+        let some = all.clone().step_by(all.count().div_ceil(ASKED).max(1));
+        self.calibration.temperature.observe(some, &bank.unlike());
+        bank.attune(&self.calibration.temperature);
         for (tile, embeddings) in chosen.iter().zip(&embeddings) {
             for (spot, embedding) in self.spots_of(*tile).zip(embeddings) {
                 for (prompt, score) in bank.score(embedding).into_iter().enumerate() {
                     self.scores[prompt][spot] = Some(score);
+                    let area = &self.spots[spot];
+                    if followed.get(prompt).is_none_or(|things| things.iter().all(|t| t.intersection(area) == 0.0)) {
+                        self.calibration.learn(prompt, spot, score.logit, frame.captured);
+                    }
                 }
             }
         }
@@ -138,11 +168,26 @@ impl Looks {
         tile * each..(tile + 1) * each
     }
 
+    /// What a spot's score is worth, which has to be better than usual there.
+    fn worth(&self, prompt: usize, spot: usize, settings: &PromptSettings) -> Option<Score> {
+        let score = self.scores[prompt][spot]?;
+        Some(less(score, self.calibration.handicap(prompt, spot, settings)))
+    }
+
+    /// What a prompt's own crop has to be better by than it is: as the spots in it, on the mean.
+    fn handicap(&self, prompt: usize, area: &UnitBox, settings: &PromptSettings) -> f32 {
+        let inside = self.spots.iter().enumerate().filter(|(_, spot)| area.contains(spot.centre()));
+        let handicaps = inside.map(|(spot, _)| self.calibration.handicap(prompt, spot, settings));
+        let (sum, count) = handicaps.fold((0.0, 0), |(sum, count), handicap| (sum + handicap, count + 1));
+        sum / count.max(1) as f32
+    }
+
     /// What the spots say is there of one prompt, from a score of `floor` on.
-    pub(super) fn find(&self, prompt: usize, floor: f32) -> Vec<Detection> {
+    pub(super) fn find(&self, prompt: usize, settings: &PromptSettings, floor: f32) -> Vec<Detection> {
         let aspect = self.size.0 as f32 / self.size.1 as f32;
         let spread = if self.patch_rows.is_some() { Spread::BLOCKS } else { Spread::TILES };
-        let rough = detections(prompt, &self.spots, &self.scores[prompt], floor, aspect, spread);
+        let scores: Vec<_> = (0..self.spots.len()).map(|spot| self.worth(prompt, spot, settings)).collect();
+        let rough = detections(prompt, &self.spots, &scores, floor, aspect, spread);
         outlined(rough, &self.foreground)
     }
 
@@ -157,6 +202,7 @@ impl Looks {
         encoder: &dyn TileEncoder,
         bank: &PromptBank,
         most: usize,
+        prompts: &[PromptSettings],
         floors: &[f32],
         found: &mut [Vec<Detection>],
     ) -> Result<usize, ModelError> {
@@ -167,10 +213,62 @@ impl Looks {
         }
         for (found, floor) in found.iter_mut().zip(floors) {
             let (strong, weak): (Vec<_>, Vec<_>) = found.drain(..).partition(|d| d.score >= *floor);
-            found.extend(self.confirmations.confirm(strong, bank));
+            let confirmed = self.confirmations.confirm(strong, bank);
+            found.extend(confirmed.into_iter().map(|d| {
+                let handicap = self.handicap(d.prompt, &d.area, &prompts[d.prompt]);
+                Detection { score: probability(logit(d.score) - handicap), ..d }
+            }));
             found.extend(weak);
             found.sort_by(|a, b| b.score.total_cmp(&a.score));
         }
         Ok(asked.len())
     }
+
+    /// Lets the background try to be each prompt, once a window: the best part of the frame that no thing is followed on,
+    /// looked at as a detection there would be. Returns how many crops it took, at most `most`.
+    ///
+    /// # Errors
+    /// What the encoder says.
+    pub(super) fn try_background(
+        &mut self,
+        frame: &Frame,
+        encoder: &dyn TileEncoder,
+        bank: &PromptBank,
+        most: usize,
+        prompts: &[PromptSettings],
+        followed: &[Vec<UnitBox>],
+    ) -> Result<usize, ModelError> {
+        let mut tries = Vec::new();
+        for (prompt, settings) in prompts.iter().enumerate() {
+            let free = |area: &UnitBox| followed[prompt].iter().all(|thing| thing.intersection(area) == 0.0);
+            let spots = (0..self.spots.len()).filter(|spot| free(&self.spots[*spot]));
+            let worth = spots.filter_map(|spot| self.worth(prompt, spot, settings));
+            let Some(best) = worth.max_by(|a, b| a.logit.total_cmp(&b.logit)) else { continue };
+            let found = self.find(prompt, settings, best.probability * 0.999);
+            tries.extend(found.into_iter().find(|found| free(&found.area)));
+        }
+        let asked = self.confirmations.asked(tries.iter(), most);
+        let crops: Vec<_> = asked.iter().map(|area| confirm::crop(area, self.size)).collect();
+        for (area, embedding) in asked.iter().zip(encoder.encode(frame, &crops)?) {
+            self.confirmations.keep(*area, embedding);
+        }
+        for found in tries {
+            let (prompt, area, settings) = (found.prompt, found.area, &prompts[found.prompt]);
+            let threshold = self.calibration.threshold(prompt, settings);
+            // It must be a candidate before it is looked at, so the weaker of the two looks is what it reaches.
+            let candidate = logit(found.score) + threshold - logit(probability(threshold) * CANDIDATE);
+            if let Some(own) = self.confirmations.confirm(vec![found], bank).pop() {
+                let own = logit(own.score) - self.handicap(prompt, &area, settings);
+                self.calibration.tried(prompt, own.min(candidate));
+            }
+        }
+        self.calibration.close(frame.captured);
+        Ok(asked.len())
+    }
+}
+
+/// A score with a handicap.
+fn less(score: Score, handicap: f32) -> Score {
+    let logit = score.logit - handicap;
+    Score { logit, probability: probability(logit), ..score }
 }

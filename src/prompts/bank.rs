@@ -1,6 +1,7 @@
 //! The prompt bank: every prompt's embedding beside those of what it must be told apart from.
 
 use super::phrase::{colourless, in_templates, other_colours, other_sizes, overlaps, plainer};
+use super::temperature::Temperature;
 use crate::clip::Embedding;
 use crate::config::settings::PromptSettings;
 
@@ -12,6 +13,8 @@ const SAME_MEANING: f32 = 0.95;
 pub struct Score {
     /// Probability of the prompt against everything that it is told apart from, 0..1.
     pub probability: f32,
+    /// The same as log-odds.
+    pub logit: f32,
     /// Cosine to the prompt less cosine to the nearest contender.
     pub margin: f32,
     /// Which contender came nearest: an index into [`Entry::contenders`].
@@ -38,7 +41,12 @@ impl Entry {
 #[derive(Clone, Debug)]
 pub struct PromptBank {
     entries: Vec<Entry>,
+    /// The shared negatives: phrases that mean different things.
+    shared: Vec<Embedding>,
+    /// The model's own.
     logit_scale: f32,
+    /// The one that is used.
+    scale: f32,
 }
 
 impl PromptBank {
@@ -106,12 +114,28 @@ impl PromptBank {
             }
             entries.push(Entry { prompt: prompt.clone(), embedding: embedded[index].clone(), contenders });
         }
-        Ok(Self { entries, logit_scale })
+        let shared = shared.into_iter().map(|(_, embedding)| embedding).collect();
+        Ok(Self { entries, shared, logit_scale, scale: logit_scale })
     }
 
     /// The prompts, in the order of the settings.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Phrases that mean different things, to tell by how far apart pictures and phrases lie.
+    pub fn unlike(&self) -> Vec<&Embedding> {
+        const FEW: usize = 8;
+        if self.shared.len() >= FEW {
+            return self.shared.iter().collect();
+        }
+        let contenders = self.entries.iter().flat_map(|entry| entry.contenders.iter().map(|(_, embedding)| embedding));
+        self.entries.iter().map(|entry| &entry.embedding).chain(contenders).collect()
+    }
+
+    /// Scores at the scale that fits a camera's pictures from now on.
+    pub fn attune(&mut self, temperature: &Temperature) {
+        self.scale = temperature.scale(self.logit_scale);
     }
 
     /// How a tile answers to each prompt, in the order of [`Self::entries`].
@@ -124,12 +148,12 @@ impl PromptBank {
         let (mut runner_up, mut nearest, mut rest) = (0, f32::NEG_INFINITY, 0.0);
         for (index, (_, contender)) in entry.contenders.iter().enumerate() {
             let cosine = tile.cosine(contender);
-            rest += (self.logit_scale * (cosine - own)).exp();
+            rest += (self.scale * (cosine - own)).exp();
             if cosine > nearest {
                 (runner_up, nearest) = (index, cosine);
             }
         }
-        Score { probability: 1.0 / (1.0 + rest), margin: own - nearest, runner_up }
+        Score { probability: 1.0 / (1.0 + rest), logit: -rest.ln(), margin: own - nearest, runner_up }
     }
 }
 

@@ -99,9 +99,9 @@ impl Tracker {
         Self { settings, threshold, tracks: Vec::new(), next: 0 }
     }
 
-    /// The same things followed, from another threshold on.
-    pub fn from_threshold(self, threshold: f32) -> Self {
-        Self { threshold, ..self }
+    /// Follows the same things from another threshold on.
+    pub fn count_from(&mut self, threshold: f32) {
+        self.threshold = threshold;
     }
 
     /// The score from which a detection is of use: it can continue a track.
