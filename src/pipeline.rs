@@ -1,7 +1,9 @@
 //! The data's way as code: a frame goes in, what it means comes out.
 
+mod calibrated;
 mod looks;
 
+pub use calibrated::Learnt;
 use looks::Looks;
 
 use crate::clip::{ModelError, TileEncoder};
@@ -9,8 +11,9 @@ use crate::config::settings::{CameraSettings, Name, PromptSettings};
 use crate::detect::{Detection, confirm};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::PromptBank;
-use crate::prompts::calibration::probability;
+use crate::prompts::calibration::{logit, probability};
 use crate::regions::grid::hide_masked;
+use crate::track::event::Background;
 use crate::track::tracker::{Change, Track};
 use crate::track::{Event, EventKind, Evidence, Tracker};
 
@@ -200,6 +203,7 @@ impl Watch {
             Change::Update(track) => (EventKind::Update, track),
             Change::End(track) => (EventKind::End, track),
         };
+        let explained = self.looks.calibration().explain(prompt, &self.camera.prompts[prompt]);
         let (entry, prompt) = (&self.bank.entries()[prompt], &self.camera.prompts[prompt]);
         let runner_up = entry.contenders().nth(track.detection.runner_up).unwrap_or_default().to_owned();
         Event {
@@ -217,11 +221,17 @@ impl Watch {
             first_seen: track.first_seen,
             last_seen: track.last_seen,
             evidence: Evidence {
-                threshold: prompt.threshold,
+                threshold: probability(explained.threshold),
                 runner_up,
                 margin: track.detection.margin,
                 tiles: track.detection.tiles,
                 hits: track.hits,
+                background: explained.level.map(|level| Background {
+                    median: probability(level.median),
+                    above: (logit(track.detection.score) - level.median) / level.spread,
+                    alarms_per_day: level.alarms_per_day(explained.threshold),
+                    learning: explained.learning,
+                }),
             },
         }
     }

@@ -23,7 +23,8 @@ fn payloads_are_pinned_by_golden_files() {
         let read: EventMessage = serde_json::from_slice(&json).expect("reads what it wrote");
         assert_eq!(read.to_json(), json, "an event survives the store unchanged");
     }
-    let camera = CameraStats { frames: 900, frames_dropped: 600, frames_analysed: 300, fps: 1.9 };
+    let camera =
+        CameraStats { frames: 900, frames_dropped: 600, frames_analysed: 300, fps: 1.9, regions_postponed: 12 };
     let stats = Stats {
         version: "0.1.0".to_owned(),
         uptime_s: 60.123_456,

@@ -62,6 +62,8 @@ pub(super) struct Watcher {
     asked: Vec<(Asker, Instant)>,
     /// When the newest frame came; `None` before the first and after a silence.
     looked: Option<Instant>,
+    /// What a tile takes this camera, its wait for the others' among it: seconds.
+    pace: Option<f64>,
 }
 
 impl Watcher {
@@ -84,6 +86,7 @@ impl Watcher {
             orders,
             asked: Vec::new(),
             looked: None,
+            pace: None,
         }
     }
 
@@ -163,7 +166,7 @@ impl Watcher {
     }
 
     fn frame(&mut self, frame: Frame, dropped: u64) {
-        let limit = tile_limit(self.watch.camera().fps, self.outlets.counters.summary().seconds_per_tile());
+        let limit = tile_limit(self.watch.camera().fps, self.pace);
         let started = Instant::now();
         self.looked = Some(started);
         let sight = match self.watch.look(&frame, self.encoder.as_ref(), limit) {
@@ -175,15 +178,22 @@ impl Watcher {
                 return;
             }
         };
+        let spent = started.elapsed();
+        if sight.encoded > 0 {
+            let tile = spent.as_secs_f64() / sight.encoded as f64;
+            // A few looks are enough to tell, and what was long ago is another load.
+            self.pace = Some(self.pace.map_or(tile, |pace| pace + 0.2 * (tile - pace)));
+        }
         let name = &self.watch.camera().name;
         self.outlets.counters.count(|counts| {
             let camera = counts.cameras.entry(name.clone()).or_default();
             camera.frames_analysed += 1;
             camera.frames_dropped = dropped;
             camera.frames = frame.sequence + 1;
+            camera.regions_postponed += sight.postponed as u64;
             counts.tiles_encoded += sight.encoded as u64;
             if sight.encoded > 0 {
-                counts.encoding += started.elapsed();
+                counts.encoding += spent;
             }
         });
         let marks = self.marks(&sight);

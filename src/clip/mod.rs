@@ -20,6 +20,7 @@ pub mod preprocess;
 mod quantised;
 pub mod text;
 pub mod tokenizer;
+mod turns;
 mod workers;
 
 pub use catalog::Catalogue;

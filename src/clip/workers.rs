@@ -5,6 +5,7 @@ use std::thread;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::error::ModelError;
+use super::turns::Turns;
 
 /// Threads for encoding. Many tiles are shared out, and each thread does its own from end to end; a single tile is done by
 /// all of them together. Whoever asks, no more threads than these run.
@@ -12,6 +13,7 @@ pub(super) struct Workers {
     /// One thread each.
     alone: Vec<ThreadPool>,
     together: ThreadPool,
+    turns: Turns,
 }
 
 impl Workers {
@@ -23,7 +25,11 @@ impl Workers {
             built.map_err(|e| ModelError::Run(format!("no threads to encode on: {e}")))
         };
         let threads = threads.max(1);
-        Ok(Self { alone: (0..threads).map(|_| pool(1)).collect::<Result<_, _>>()?, together: pool(threads)? })
+        Ok(Self {
+            alone: (0..threads).map(|_| pool(1)).collect::<Result<_, _>>()?,
+            together: pool(threads)?,
+            turns: Turns::default(),
+        })
     }
 
     /// With all threads on one thing.
@@ -31,7 +37,8 @@ impl Workers {
         self.together.install(work)
     }
 
-    /// Shares items out in runs of at most `most`, and puts what comes out in their order.
+    /// Shares items out in runs of at most `most`, and puts what comes out in their order. After a run on each thread it is
+    /// the turn of whoever asked meanwhile, so that nobody waits for a long list of another's.
     ///
     /// # Errors
     /// The first that any part gives.
@@ -41,8 +48,28 @@ impl Workers {
         most: usize,
         work: impl Fn(&[I]) -> Result<Vec<O>, ModelError> + Sync,
     ) -> Result<Vec<O>, ModelError> {
+        let most = most.max(1);
+        let round = match items.len() < self.alone.len() {
+            true => items.len().max(1),
+            false => most * self.alone.len(),
+        };
+        let mut found = Vec::with_capacity(items.len());
+        for items in items.chunks(round) {
+            let _turn = self.turns.take();
+            found.extend(self.round(items, most, &work)?);
+        }
+        Ok(found)
+    }
+
+    /// As many items as all threads take at once.
+    fn round<I: Sync, O: Send>(
+        &self,
+        items: &[I],
+        most: usize,
+        work: &(impl Fn(&[I]) -> Result<Vec<O>, ModelError> + Sync),
+    ) -> Result<Vec<O>, ModelError> {
         let all = |items: &[I]| {
-            let parts: Result<Vec<Vec<O>>, ModelError> = items.chunks(most.max(1)).map(&work).collect();
+            let parts: Result<Vec<Vec<O>>, ModelError> = items.chunks(most).map(work).collect();
             parts.map(|parts| parts.into_iter().flatten().collect::<Vec<O>>())
         };
         if items.len() < self.alone.len() {

@@ -101,6 +101,21 @@ pub struct EvidenceMessage {
     pub tiles: u32,
     /// Detections so far.
     pub hits: u32,
+    /// What this camera's background has to do with it; `null` until something is known of it.
+    pub background: Option<BackgroundMessage>,
+}
+
+/// What the camera's empty scene scores for the prompt at its best.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackgroundMessage {
+    /// The probability that half of its best tries stay under, 0..1.
+    pub median: f64,
+    /// By how many spreads of those tries, in log-odds, the newest detection is above the median.
+    pub above: f64,
+    /// False alarms a day that are to be expected at the threshold.
+    pub alarms_per_day: f64,
+    /// Whether too little was seen yet to go by.
+    pub learning: bool,
 }
 
 impl EventMessage {
@@ -140,6 +155,12 @@ impl EventMessage {
                 margin: round(event.evidence.margin),
                 tiles: event.evidence.tiles,
                 hits: event.evidence.hits,
+                background: event.evidence.background.as_ref().map(|background| BackgroundMessage {
+                    median: round(background.median),
+                    above: round(background.above),
+                    alarms_per_day: round(background.alarms_per_day),
+                    learning: background.learning,
+                }),
             },
             historical: false,
         }
@@ -193,6 +214,7 @@ struct CameraStatsMessage {
     frames_dropped: u64,
     frames_analysed: u64,
     fps: f64,
+    regions_postponed: u64,
 }
 
 #[derive(Serialize)]
@@ -213,6 +235,7 @@ pub fn stats_json(stats: &Stats) -> Vec<u8> {
             frames_dropped: camera.frames_dropped,
             frames_analysed: camera.frames_analysed,
             fps: round64(camera.fps),
+            regions_postponed: camera.regions_postponed,
         };
         (name.as_str(), message)
     });

@@ -39,4 +39,6 @@ pub struct CameraStats {
     pub frames_analysed: u64,
     /// How many of them a second since the stats before; 0 at first.
     pub fps: f64,
+    /// Regions that should have been encoded with a frame, but had to wait for a later one for want of time.
+    pub regions_postponed: u64,
 }

@@ -28,8 +28,16 @@ pub struct Calibration {
 struct Learnt {
     background: Background,
     usual: Usual,
+    /// What was usual of so many parts as are not laid out yet, as bytes.
+    kept: Vec<u8>,
     /// The best try of the present window, a logit.
     best: Option<f32>,
+}
+
+impl Learnt {
+    fn new(parts: usize) -> Self {
+        Self { background: Background::default(), usual: Usual::new(parts), kept: Vec::new(), best: None }
+    }
 }
 
 /// Why a prompt's threshold is what it is. Logits, but for what says otherwise.
@@ -59,17 +67,21 @@ pub fn probability(logit: f32) -> f32 {
 impl Calibration {
     /// Nothing learnt, for so many prompts over so many parts of the picture.
     pub fn new(prompts: usize, parts: usize) -> Self {
-        let none = Learnt { background: Background::default(), usual: Usual::new(parts), best: None };
-        Self { prompts: vec![none; prompts], temperature: Temperature::default(), light: Light::Bright, since: None }
+        Self {
+            prompts: vec![Learnt::new(parts); prompts],
+            temperature: Temperature::default(),
+            light: Light::Bright,
+            since: None,
+        }
     }
 
     /// Other parts speak from now on, or other prompts are asked: what they usually say is not known. What is still asked,
     /// by `kept` (an index into the prompts so far for each of the new), keeps its background.
     pub fn relay(&mut self, kept: &[Option<usize>], parts: usize) {
-        let learnt = |old: &Option<usize>| Learnt {
-            background: old.map(|old| self.prompts[old].background.clone()).unwrap_or_default(),
-            usual: Usual::new(parts),
-            best: None,
+        let learnt = |old: &Option<usize>| {
+            let Some(old) = old.map(|old| &self.prompts[old]) else { return Learnt::new(parts) };
+            let usual = Usual::from_bytes(&old.kept, parts).unwrap_or_else(|| Usual::new(parts));
+            Learnt { background: old.background.clone(), usual, ..Learnt::new(parts) }
         };
         self.prompts = kept.iter().map(learnt).collect();
     }
@@ -77,8 +89,7 @@ impl Calibration {
     /// Forgets what was learnt for a prompt.
     pub fn reset(&mut self, prompt: usize) {
         let learnt = &mut self.prompts[prompt];
-        let parts = learnt.usual.parts();
-        *learnt = Learnt { background: Background::default(), usual: Usual::new(parts), best: None };
+        *learnt = Learnt::new(learnt.usual.parts());
     }
 
     /// Looks how bright it is, and says whether a window has come to its end.
@@ -151,13 +162,14 @@ impl Calibration {
         (learnt.background.to_bytes(), learnt.usual.to_bytes())
     }
 
-    /// Takes back what [`Self::to_bytes`] gave. What is usual is taken only if the parts are as many as they were; says
-    /// whether the background was sound.
+    /// Takes back what [`Self::to_bytes`] gave. What is usual is taken once the parts are as many as they were. Says whether
+    /// the background was sound.
     pub fn restore(&mut self, prompt: usize, background: &[u8], usual: &[u8]) -> bool {
         let learnt = &mut self.prompts[prompt];
         let parts = learnt.usual.parts();
-        if let Some(usual) = Usual::from_bytes(usual, parts) {
-            learnt.usual = usual;
+        match Usual::from_bytes(usual, parts) {
+            Some(usual) => learnt.usual = usual,
+            None => learnt.kept = usual.to_vec(),
         }
         let sound = Background::from_bytes(background);
         let is_sound = sound.is_some();

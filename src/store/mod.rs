@@ -1,10 +1,11 @@
 //! The store: a SQLite file with the *outbox* (events that the broker has not acknowledged yet), the *history* (those
-//! that it has, and pictures), what was changed by message, and how often Sparkplug's node was born.
+//! that it has, and pictures), what was changed by message, what was learnt of cameras, and how often Sparkplug's node was born.
 //!
 //! An event is written here before anything else happens to it, and leaves the outbox in one of two ways, each counted:
 //! the broker acknowledged it, or it expired by age, number or space. Time is passed in.
 
 mod births;
+mod calibrations;
 mod changes;
 mod error;
 mod history;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
+pub use calibrations::StoredCalibration;
 pub use changes::StoredChange;
 pub use error::StoreError;
 pub use history::{Kept, Wanted};

@@ -62,4 +62,19 @@ pub struct Evidence {
     pub tiles: u32,
     /// Detections so far.
     pub hits: u32,
+    /// What this camera's background has to do with it; `None` until something is known of it.
+    pub background: Option<Background>,
+}
+
+/// What the camera's empty scene scores for the prompt at its best.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Background {
+    /// The probability that half of its best tries stay under, 0..1.
+    pub median: f32,
+    /// By how many spreads of those tries, in log-odds, the newest detection is above the median.
+    pub above: f32,
+    /// False alarms a day that are to be expected at the threshold.
+    pub alarms_per_day: f32,
+    /// Whether too little was seen yet to go by.
+    pub learning: bool,
 }
