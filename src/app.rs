@@ -4,6 +4,7 @@ mod cameras;
 mod control;
 mod counters;
 mod health;
+mod learning;
 mod watcher;
 
 use std::sync::mpsc::Receiver;
@@ -61,6 +62,7 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
     let views = Views::default();
     let page = serve_page(&settings, &views, &shutdown, &runtime)?;
     let counters = Arc::new(Counters::default());
+    let learning_store = store.clone();
     let control = store.zip(publisher.clone()).map(|(store, publisher)| -> anyhow::Result<Control> {
         let (written, cameras, revision) = (settings.written.clone(), cameras.clone(), store.revision()?);
         Ok(Control { written, stored, changes, cameras, revision, model: settings.model.clone(), store, publisher })
@@ -68,6 +70,8 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
     let control = control.transpose()?;
     let common = Common {
         encoder,
+        store: learning_store,
+        model: model.manifest().name.clone(),
         publisher: publisher.clone(),
         views: views.clone(),
         counters: Arc::clone(&counters),

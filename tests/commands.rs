@@ -82,7 +82,7 @@ fn what_cannot_be_meant_is_refused() {
         ("#/dog/threshold/set", b"0.5", "holds \"#\""),
         ("street/../threshold/set", b"0.5", "holds \"..\""),
         ("street/status/set", b"online", "should name settings"),
-        ("street/dog/state/set", b"ON", "should name enabled, threshold or phrase"),
+        ("street/dog/state/set", b"ON", "should name enabled, threshold, false_alarms_per_day, phrase"),
         ("set", b"", "topic: should be"),
     ];
     for (topic, payload, wanted) in cases {
@@ -115,7 +115,15 @@ fn changes_are_kept_by_key_and_a_patch_undoes_only_what_it_names() {
     let none = Changes::default();
     let first = patched(&none, &json!({"rate": 1, "prompts": {"dog": {"threshold": 0.5}}})).expect("valid");
     let second = patched(&first, &json!({"prompts": {"dog": {"phrases": ["a poodle"]}}})).expect("valid");
-    assert_eq!(keys(&second), ["rate=1", "prompts/dog/phrases=[\"a poodle\"]", "prompts/dog/threshold=0.5"]);
+    assert_eq!(
+        keys(&second),
+        [
+            "rate=1",
+            "prompts/dog/phrases=[\"a poodle\"]",
+            "prompts/dog/threshold=0.5",
+            "prompts/dog/false_alarms_per_day=0"
+        ]
+    );
     let third = patched(&second, &json!({"rate": null, "prompts": {"dog": {"threshold": null}}})).expect("valid");
     assert_eq!(keys(&third), ["prompts/dog/phrases=[\"a poodle\"]"]);
     // Taken away from the file, it is remembered as gone, and comes back as it was written.
@@ -238,7 +246,14 @@ fn a_running_program_follows_and_remembers() {
     let now = settings_of(&hears, "r1", |settings| settings["request"] == "r1");
     assert_eq!(
         now["changed"],
-        json!(["enabled", "prompts/cat", "prompts/cat/phrases", "prompts/dog/threshold", "prompts/red_car"])
+        json!([
+            "enabled",
+            "prompts/cat",
+            "prompts/cat/phrases",
+            "prompts/dog/false_alarms_per_day",
+            "prompts/dog/threshold",
+            "prompts/red_car"
+        ])
     );
     hears.value("lookout/hof/street/cat/state", "OFF");
 
@@ -269,7 +284,10 @@ fn a_running_program_follows_and_remembers() {
     let hears = Hears::new(broker.port);
     let (running, _) = started(folder.path(), broker.port, "");
     let again = settings_of(&hears, "the settings", |settings| settings["revision"] == revision + 1);
-    assert_eq!(again["changed"], json!(["enabled", "prompts/dog/threshold", "prompts/red_car"]));
+    assert_eq!(
+        again["changed"],
+        json!(["enabled", "prompts/dog/false_alarms_per_day", "prompts/dog/threshold", "prompts/red_car"])
+    );
     assert_eq!(again["prompts"].as_object().expect("an object").len(), 1);
     hears.say("lookout/hof/street/settings/reset", "{\"id\": \"back\"}");
     let back = settings_of(&hears, "back", |settings| settings["request"] == "back");
@@ -316,7 +334,15 @@ fn two_hundred_right_and_two_hundred_hostile_commands() {
     for (prompt, threshold) in expected {
         assert_eq!(again["prompts"][prompt]["threshold"], threshold);
     }
-    assert_eq!(again["changed"], json!(["prompts/dog/threshold", "prompts/red_car/threshold"]));
+    assert_eq!(
+        again["changed"],
+        json!([
+            "prompts/dog/false_alarms_per_day",
+            "prompts/dog/threshold",
+            "prompts/red_car/false_alarms_per_day",
+            "prompts/red_car/threshold"
+        ])
+    );
     hears.value("lookout/hof/street/status", "online");
     hears.say("lookout/hof/street/dog/threshold/set", "0.9");
     hears.find("stats", |topic, _| topic == "lookout/hof/stats");

@@ -6,19 +6,25 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use super::counters::Counters;
+use super::learning::Learning;
 use super::watcher::{Order, Outlets, Watcher};
 use crate::capture::{self, CameraStatus, LatestSender};
 use crate::clip::TileEncoder;
 use crate::config::settings::{CameraSettings, Name};
 use crate::frame::Frame;
 use crate::mqtt::{Asker, Publisher};
+use crate::pipeline::Watch;
 use crate::prompts::PromptBank;
 use crate::shutdown::Shutdown;
+use crate::store::Store;
 use crate::web::Views;
 
 /// What all cameras share.
 pub(super) struct Common {
     pub(super) encoder: Arc<dyn TileEncoder>,
+    pub(super) store: Option<Store>,
+    /// The model's name.
+    pub(super) model: String,
     pub(super) publisher: Option<Publisher>,
     pub(super) views: Views,
     pub(super) counters: Arc<Counters>,
@@ -55,13 +61,15 @@ impl Cameras {
     pub(super) fn start(common: Common, cameras: &[CameraSettings], banks: Vec<PromptBank>) -> std::io::Result<Self> {
         let mut all = Self { common, runs: Vec::new() };
         for (settings, bank) in cameras.iter().zip(banks) {
-            let Common { encoder, publisher, views, counters, shutdown } = &all.common;
+            let Common { encoder, store, model, publisher, views, counters, shutdown } = &all.common;
             views.add(settings.name.clone(), settings.prompts.iter().map(|p| p.phrases[0].clone()).collect());
             let outlets =
                 Outlets { publisher: publisher.clone(), views: views.clone(), counters: Arc::clone(counters) };
             let (orders, ordered) = channel();
             let (frames, queue) = capture::latest_wins();
-            let watcher = Watcher::new(settings.clone(), bank, Arc::clone(encoder), outlets, ordered);
+            let learning = Learning::new(store.clone(), model.clone());
+            let watch = Watch::new(settings.clone(), bank);
+            let watcher = Watcher::new(watch, Arc::clone(encoder), outlets, learning, ordered);
             let watcher = watcher.spawn(queue, shutdown.clone())?;
             let mut run = Run { settings: settings.clone(), orders, frames, watcher, capture: None };
             run.resume(&all.common)?;
@@ -89,6 +97,13 @@ impl Cameras {
         // It is gone only if it has panicked, which the end of the program tells.
         let _ = run.orders.send(Order::Change(Box::new(settings.clone()), bank));
         if recapture { run.resume(&self.common) } else { Ok(()) }
+    }
+
+    /// Lets a camera forget what it has learnt of its background, for one prompt or for all.
+    pub(super) fn relearn(&self, camera: &Name, prompt: Option<Name>) {
+        if let Some(run) = self.runs.iter().find(|run| run.settings.name == *camera) {
+            let _ = run.orders.send(Order::Relearn(prompt));
+        }
     }
 
     /// Asks a camera for a picture.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::cameras::Cameras;
-use crate::config::changes::Key;
+use crate::config::changes::{Key, PromptKey};
 use crate::config::settings::{CameraSettings, ModelSettings, Name};
 use crate::config::table::Fault;
 use crate::config::{Changes, Written};
@@ -119,6 +119,19 @@ impl Control {
             }
             return;
         }
+        if let Asked::Relearn(prompt) = asked {
+            let known =
+                self.present(&camera).and_then(|camera| prompt.iter().try_for_each(|p| known_prompt(camera, p)));
+            match (known, &*cameras.lock().unwrap_or_else(PoisonError::into_inner)) {
+                (Err(faults), _) => self.publisher.refuse(&Refusal { asker, faults }),
+                (Ok(()), Some(cameras)) => {
+                    cameras.relearn(&camera, prompt);
+                    self.publisher.answer(&asker);
+                }
+                (Ok(()), None) => {}
+            }
+            return;
+        }
         match self.change(&camera, asked, cameras) {
             Ok(camera) => {
                 tracing::info!(revision = self.revision, "settings of the camera {} changed by message", camera.name);
@@ -162,10 +175,15 @@ impl Control {
                     known_prompt(present, prompt)?;
                 }
                 let mut next = self.changes.clone();
-                next.forget(|camera, other| camera == name && *other == key);
+                // A threshold by hand came with a word against calibrating it, and goes with that.
+                let with = match &key {
+                    Key::Setting(prompt, PromptKey::Threshold) => Key::Setting(prompt.clone(), PromptKey::FalseAlarms),
+                    _ => key.clone(),
+                };
+                next.forget(|camera, other| camera == name && (*other == key || *other == with));
                 next
             }
-            Asked::ResetAll | Asked::Snapshot => {
+            Asked::ResetAll | Asked::Snapshot | Asked::Relearn(_) => {
                 let mut next = self.changes.clone();
                 next.forget(|camera, _| camera == name);
                 next

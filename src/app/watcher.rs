@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::counters::Counters;
+use super::learning::Learning;
 use crate::annotate::{Mark, jpeg, label};
 use crate::capture::{LatestReceiver, Received};
 use crate::clip::TileEncoder;
@@ -28,6 +29,9 @@ const SNAPSHOT_QUALITY: u8 = 85;
 /// While a thing stays, that it was seen is said again after this long.
 const SEEN_AGAIN: Duration = Duration::from_secs(30);
 
+/// What was learnt of the background is shown once in so long.
+const CALIBRATION_EVERY: Duration = Duration::from_secs(60);
+
 /// A picture that was asked for must come within this time.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(10);
 
@@ -37,6 +41,8 @@ pub(super) enum Order {
     Change(Box<CameraSettings>, Option<PromptBank>),
     /// Send a picture, and tell the asker if none comes.
     Snapshot(Asker),
+    /// Forget what was learnt of the background, for one prompt or for all.
+    Relearn(Option<Name>),
 }
 
 /// Where what was seen goes.
@@ -60,6 +66,9 @@ pub(super) struct Watcher {
     orders: Receiver<Order>,
     /// Who waits for a picture, and since when.
     asked: Vec<(Asker, Instant)>,
+    learning: Learning,
+    /// When the calibration was last shown.
+    calibration_shown: Option<Instant>,
     /// When the newest frame came; `None` before the first and after a silence.
     looked: Option<Instant>,
     /// What a tile takes this camera, its wait for the others' among it: seconds.
@@ -68,13 +77,13 @@ pub(super) struct Watcher {
 
 impl Watcher {
     pub(super) fn new(
-        camera: CameraSettings,
-        bank: PromptBank,
+        mut watch: Watch,
         encoder: Arc<dyn TileEncoder>,
         outlets: Outlets,
+        learning: Learning,
         orders: Receiver<Order>,
     ) -> Self {
-        let watch = Watch::new(camera, bank);
+        learning.recall(&mut watch);
         Self {
             watch,
             encoder,
@@ -84,6 +93,8 @@ impl Watcher {
             pictured: BTreeMap::new(),
             seen_said: BTreeMap::new(),
             orders,
+            learning,
+            calibration_shown: None,
             asked: Vec::new(),
             looked: None,
             pace: None,
@@ -107,6 +118,7 @@ impl Watcher {
                 }
             }
             self.end_all();
+            self.learning.keep(&self.watch);
         })
     }
 
@@ -115,6 +127,11 @@ impl Watcher {
             match order {
                 Order::Change(camera, bank) => self.change(*camera, bank),
                 Order::Snapshot(asker) => self.asked.push((asker, Instant::now())),
+                Order::Relearn(prompt) => {
+                    self.watch.reset_calibration(prompt.as_ref());
+                    self.learning.forget(&self.watch.camera().name, prompt.as_ref());
+                    self.show_calibration();
+                }
             }
         }
         let Some(publisher) = &self.outlets.publisher else { return };
@@ -131,6 +148,7 @@ impl Watcher {
         let (before, now, enabled) = (names(self.watch.camera()), names(&camera), camera.enabled);
         self.outlets.views.prompts(&camera.name, camera.prompts.iter().map(|p| p.phrases[0].clone()).collect());
         let ends = self.watch.change(camera, bank);
+        self.calibration_shown = None;
         self.tell(&ends, None);
         for gone in before.difference(&now) {
             self.told.remove(gone);
@@ -205,6 +223,10 @@ impl Watcher {
         }
         self.tell(&sight.events, Some((&frame, &marks)));
         self.tell_presence(&sight.present);
+        if self.calibration_shown.is_none_or(|shown| shown.elapsed() >= CALIBRATION_EVERY) {
+            self.show_calibration();
+        }
+        self.learning.keep_sometimes(&self.watch);
         self.outlets.views.show(&self.watch.camera().name, frame, marks);
     }
 
@@ -269,6 +291,14 @@ impl Watcher {
             if self.told.insert(presence.prompt.clone(), count) != Some(count) {
                 publisher.prompt_state(&self.watch.camera().name, &presence.prompt, count > 0, count, score);
             }
+        }
+    }
+
+    fn show_calibration(&mut self) {
+        self.calibration_shown = Some(Instant::now());
+        let Some(publisher) = &self.outlets.publisher else { return };
+        for (prompt, explained) in self.watch.explained() {
+            publisher.calibration(&self.watch.camera().name, &prompt, &explained);
         }
     }
 

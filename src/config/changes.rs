@@ -39,10 +39,13 @@ pub enum PromptKey {
     Threshold,
     /// Zones in which it counts.
     Zones,
+    /// False alarms a day that are accepted; 0 leaves the threshold alone.
+    FalseAlarms,
 }
 
 impl PromptKey {
-    const ALL: [Self; 5] = [Self::Enabled, Self::Phrases, Self::Negatives, Self::Threshold, Self::Zones];
+    const ALL: [Self; 6] =
+        [Self::Enabled, Self::Phrases, Self::Negatives, Self::Threshold, Self::Zones, Self::FalseAlarms];
 
     /// As in the file.
     pub fn as_str(self) -> &'static str {
@@ -52,6 +55,7 @@ impl PromptKey {
             Self::Negatives => "negatives",
             Self::Threshold => "threshold",
             Self::Zones => "zones",
+            Self::FalseAlarms => "false_alarms_per_day",
         }
     }
 
@@ -229,6 +233,12 @@ impl Patching<'_> {
                     self.next.0.remove(&(camera, key));
                 } else if !is_there {
                     self.next.0.insert((camera, key), Value::Bool(true));
+                }
+                // Whoever sets a threshold by hand wants that one, and not what would be made of it.
+                let by_hand = settings.get(PromptKey::Threshold.as_str());
+                if let Some(threshold) = by_hand.filter(|_| !settings.contains_key(PromptKey::FalseAlarms.as_str())) {
+                    let none = if threshold.is_null() { Value::Null } else { Value::from(0) };
+                    self.set(Key::Setting(name.clone(), PromptKey::FalseAlarms), &none);
                 }
                 for (text, value) in settings {
                     match PromptKey::parse(text) {

@@ -13,10 +13,10 @@ use crate::config::settings::{CameraSettings, Name, PromptSettings, Zone};
 use crate::config::table::Fault;
 
 /// What is seen of a prompt, by topics below it.
-const SEEN: [&str; 5] = ["state", "count", "score", "last_seen", "snapshot"];
+const SEEN: [&str; 6] = ["state", "count", "score", "last_seen", "snapshot", "calibration"];
 
 /// What is set of a prompt.
-const SET: [&str; 3] = ["enabled", "threshold", "phrase"];
+const SET: [&str; 4] = ["enabled", "threshold", "false_alarms_per_day", "phrase"];
 
 /// All that is retained of a prompt.
 pub(super) fn of_prompt(topics: &Topics, camera: &Name, prompt: &Name) -> impl Iterator<Item = String> {
@@ -56,6 +56,7 @@ struct PromptMessage<'a> {
     phrases: &'a [String],
     negatives: &'a [String],
     threshold: f64,
+    false_alarms_per_day: f64,
     zones: Vec<&'a str>,
 }
 
@@ -81,9 +82,14 @@ fn short(number: f32) -> f64 {
 pub fn settings_json(camera: &CameraSettings, standing: &Standing) -> Vec<u8> {
     let zone = |zone: &Zone| zone.polygon.points().iter().map(|(x, y)| [short(*x), short(*y)]).collect::<Vec<_>>();
     fn told(prompt: &PromptSettings) -> PromptMessage<'_> {
-        let PromptSettings { enabled, phrases, negatives, threshold, zones, .. } = prompt;
-        let zones = zones.iter().map(Name::as_str).collect();
-        PromptMessage { enabled: *enabled, phrases, negatives, threshold: short(*threshold), zones }
+        PromptMessage {
+            enabled: prompt.enabled,
+            phrases: &prompt.phrases,
+            negatives: &prompt.negatives,
+            threshold: short(prompt.threshold),
+            false_alarms_per_day: short(prompt.false_alarms_per_day.unwrap_or_default()),
+            zones: prompt.zones.iter().map(Name::as_str).collect(),
+        }
     }
     let message = SettingsMessage {
         revision: standing.revision,
@@ -159,6 +165,8 @@ impl Publisher {
             let setting = |key| topics.prompt_setting(name, &prompt.name, key);
             self.show(setting("enabled"), state_text(prompt.enabled).into());
             self.show(setting("threshold"), short(prompt.threshold).to_string().into());
+            let false_alarms = prompt.false_alarms_per_day.unwrap_or_default();
+            self.show(setting("false_alarms_per_day"), short(false_alarms).to_string().into());
             self.show(setting("phrase"), prompt.phrases.join(&between).into());
         }
     }

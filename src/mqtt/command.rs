@@ -65,6 +65,8 @@ pub enum Asked {
     ResetAll,
     /// A picture, now.
     Snapshot,
+    /// To forget what was learnt of the background, for one prompt or for all.
+    Relearn(Option<Name>),
 }
 
 /// Why nothing was changed.
@@ -136,6 +138,7 @@ fn asked(topics: &Topics, topic: &str, payload: &[u8], id: &mut Option<String>) 
     let reset = verb == "reset";
     let asked = match (prompt, setting) {
         (None, "snapshot") if !reset => Asked::Snapshot,
+        (prompt, "calibration") if reset => Asked::Relearn(prompt),
         (None, "settings") if reset => Asked::ResetAll,
         (None, "settings") => {
             let Value::Object(mut patch) = value else {
@@ -155,10 +158,11 @@ fn asked(topics: &Topics, topic: &str, payload: &[u8], id: &mut Option<String>) 
         (None, "enabled") if reset => Asked::Reset(Key::Enabled),
         (None, "rate") if reset => Asked::Reset(Key::Rate),
         (None, "enabled" | "rate") => Asked::Change { patch: single(setting, value), revision: None, prompt: None },
-        (Some(prompt), setting @ ("enabled" | "threshold" | "phrase")) => {
+        (Some(prompt), setting @ ("enabled" | "threshold" | "false_alarms_per_day" | "phrase")) => {
             let key = match setting {
                 "enabled" => PromptKey::Enabled,
                 "threshold" => PromptKey::Threshold,
+                "false_alarms_per_day" => PromptKey::FalseAlarms,
                 _ => PromptKey::Phrases,
             };
             if reset {
@@ -171,9 +175,15 @@ fn asked(topics: &Topics, topic: &str, payload: &[u8], id: &mut Option<String>) 
             }
         }
         (None, _) => {
-            return refuse("topic", "should name settings, enabled, rate or snapshot of the camera".to_owned());
+            return refuse(
+                "topic",
+                "should name settings, enabled, rate, snapshot or calibration (reset) of the camera".to_owned(),
+            );
         }
-        (Some(_), _) => return refuse("topic", "should name enabled, threshold or phrase of the prompt".to_owned()),
+        (Some(_), _) => {
+            let known = "enabled, threshold, false_alarms_per_day, phrase or calibration (reset)";
+            return refuse("topic", format!("should name {known} of the prompt"));
+        }
     };
     Ok((camera, asked))
 }

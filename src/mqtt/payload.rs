@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::stats::Stats;
 use crate::capture::CameraStatus;
 use crate::config::settings::{EventForm, Name};
+use crate::prompts::Explained;
+use crate::prompts::calibration::probability;
 use crate::store::OutboxCounts;
 use crate::track::{Event, EventKind};
 
@@ -193,6 +195,31 @@ impl EventMessage {
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("plain fields always serialise")
     }
+}
+
+#[derive(Serialize)]
+struct CalibrationMessage {
+    fixed: bool,
+    learning: bool,
+    threshold: f64,
+    background: Option<f64>,
+    spread: Option<f64>,
+    alarms_per_day: Option<f64>,
+    windows: u32,
+}
+
+/// Why a prompt's threshold is what it is, as JSON: probabilities 0..1, the spread in log-odds.
+pub fn calibration_json(explained: &Explained) -> Vec<u8> {
+    let message = CalibrationMessage {
+        fixed: explained.fixed,
+        learning: explained.learning,
+        threshold: round(probability(explained.threshold)),
+        background: explained.level.map(|level| round(probability(level.median))),
+        spread: explained.level.map(|level| round(level.spread)),
+        alarms_per_day: explained.alarms_per_day.map(round),
+        windows: explained.level.map_or(0, |level| level.windows as u32),
+    };
+    serde_json::to_vec(&message).expect("plain fields always serialise")
 }
 
 #[derive(Serialize)]

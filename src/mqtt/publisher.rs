@@ -25,6 +25,7 @@ use super::stats::Stats;
 use super::topics::Topics;
 use crate::capture::CameraStatus;
 use crate::config::settings::{CameraSettings, MqttSettings, Name};
+use crate::prompts::Explained;
 use crate::shutdown::Shutdown;
 use crate::store::{OutboxCounts, OutboxId, Store, StoreError};
 use crate::telemetry::OncePerSecond;
@@ -119,6 +120,12 @@ impl Publisher {
         if let Some(node) = &self.shared.sparkplug {
             node.prompt_state(camera, prompt, on, count, score);
         }
+    }
+
+    /// Shows what was learnt of the camera's background for a prompt.
+    pub fn calibration(&self, camera: &Name, prompt: &Name, explained: &Explained) {
+        let topic = self.shared.topics.prompt_setting(camera, prompt, "calibration");
+        self.show(topic, payload::calibration_json(explained));
     }
 
     /// Shows when the prompt's thing was last there.

@@ -45,6 +45,8 @@ impl Learnt {
 pub struct Explained {
     /// From here on it counts.
     pub threshold: f32,
+    /// Whether the threshold was set, and does not follow.
+    pub fixed: bool,
     /// Of the background, in the light that it is; `None` before the first window.
     pub level: Option<Level>,
     /// Whether too little was seen yet to go by.
@@ -150,6 +152,7 @@ impl Calibration {
         let level = self.prompts[prompt].background.level(self.light);
         Explained {
             threshold,
+            fixed: settings.false_alarms_per_day.is_none(),
             level,
             learning: level.is_none_or(|level| level.learning()),
             alarms_per_day: level.map(|level| level.alarms_per_day(threshold)),

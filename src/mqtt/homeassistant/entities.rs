@@ -254,10 +254,32 @@ fn seen(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [(String, Va
     ]
 }
 
-fn prompt_controls(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [(String, Value); 3] {
+fn prompt_controls(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [(String, Value); 6] {
     let (id, label) = (&prompt.name, spoken(prompt.name.as_str()));
     let at = |setting: &str| topics.prompt_setting(camera, id, setting);
     let threshold = json!({ "min": 0.01, "max": 0.99, "step": 0.01, "mode": "slider", "icon": "mdi:tune-vertical" });
+    let per_day = json!({ "min": 0, "max": 1000, "step": 0.1, "mode": "box", "icon": "mdi:bell-cancel-outline" });
+    let calibration = at("calibration");
+    let state = json!({
+        "p": "sensor",
+        "name": format!("{label} calibration"),
+        "state_topic": calibration,
+        "value_template": "{{ 'fixed' if value_json.fixed else 'learning' if value_json.learning else 'learnt' }}",
+        "json_attributes_topic": calibration,
+        "device_class": "enum",
+        "options": ["fixed", "learning", "learnt"],
+        "icon": "mdi:school-outline",
+        "entity_category": "diagnostic",
+        "availability": available([topics.status()]),
+    });
+    let reset = json!({
+        "p": "button",
+        "name": format!("{label} reset calibration"),
+        "command_topic": format!("{calibration}/reset"),
+        "icon": "mdi:restart",
+        "entity_category": "config",
+        "availability": available([topics.status()]),
+    });
     let phrase = json!({
         "min": 1,
         "max": LONGEST_STATE,
@@ -269,6 +291,12 @@ fn prompt_controls(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [
     [
         (format!("{id}_enabled"), control(topics, "switch", &named("enabled"), &at("enabled"), icon)),
         (format!("{id}_threshold"), control(topics, "number", &named("threshold"), &at("threshold"), threshold)),
+        (
+            format!("{id}_false_alarms_per_day"),
+            control(topics, "number", &named("false alarms a day"), &at("false_alarms_per_day"), per_day),
+        ),
+        (format!("{id}_calibration"), state),
+        (format!("{id}_reset_calibration"), reset),
         (format!("{id}_phrase"), control(topics, "text", &named("phrase"), &at("phrase"), phrase)),
     ]
 }
