@@ -38,6 +38,17 @@ impl Frame {
     pub fn rgb(&self) -> &[u8] {
         &self.rgb
     }
+
+    /// A part as a frame of its own. `None` where it reaches beyond this one.
+    pub fn part(&self, part: &PixelRect) -> Option<Self> {
+        let (width, stride) = (part.width as usize * 3, self.width as usize * 3);
+        if part.x + part.width > self.width || part.y + part.height > self.height {
+            return None;
+        }
+        let rows = self.rgb.chunks_exact(stride).skip(part.y as usize).take(part.height as usize);
+        let rgb: Vec<u8> = rows.flat_map(|row| &row[part.x as usize * 3..][..width]).copied().collect();
+        Self::new(part.width, part.height, rgb, self.sequence, self.captured)
+    }
 }
 
 /// An axis-aligned box in fractions of the frame, `0.0 ≤ x0 < x1 ≤ 1.0`, origin at the top left.

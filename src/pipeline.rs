@@ -5,6 +5,7 @@ mod looks;
 
 pub use calibrated::Learnt;
 use looks::Looks;
+pub use looks::Try;
 
 use crate::clip::{ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name, PromptSettings};
@@ -43,6 +44,8 @@ pub struct Sight {
     pub encoded: usize,
     /// Tiles that should have, but for the limit.
     pub postponed: usize,
+    /// What the background came up with as its best tries to be a prompt, at the end of a window.
+    pub tries: Vec<Try>,
 }
 
 /// What is there of one prompt.
@@ -100,7 +103,9 @@ impl Watch {
             let followed: Vec<Vec<UnitBox>> = self.trackers.iter().map(areas).collect();
             let left = kept.saturating_sub(confirmed).max(1);
             let prompts = &self.camera.prompts;
-            spent.encoded += self.looks.try_background(&frame, encoder, &self.bank, left, prompts, &followed)?;
+            let (tries, crops) = self.looks.try_background(&frame, encoder, &self.bank, left, prompts, &followed)?;
+            sight.tries = tries;
+            spent.encoded += crops;
         }
         sight.encoded = spent.encoded;
         sight.postponed = spent.postponed;
@@ -143,6 +148,11 @@ impl Watch {
             self.looks.forget(&kept);
         }
         events
+    }
+
+    /// What a try was rather taken for.
+    pub fn contender(&self, tried: &Try) -> &str {
+        self.bank.entries()[tried.prompt].contenders().nth(tried.runner_up).unwrap_or_default()
     }
 
     /// Ends all events, as when the camera is taken away. `frame_size` is that of the last frame.

@@ -4,12 +4,22 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::annotate::jpeg;
 use crate::config::settings::{CameraSettings, Name, PromptSettings};
-use crate::pipeline::{Learnt, Watch};
-use crate::store::{Store, StoredCalibration};
+use crate::detect::confirm;
+use crate::frame::{Frame, UnitBox};
+use crate::pipeline::{Learnt, Sight, Watch};
+use crate::prompts::calibration::probability;
+use crate::store::{Store, StoredCalibration, StoredTry};
 
 /// It is written once in so long, to spare an SD card, and at the end.
 const EVERY: Duration = Duration::from_secs(15 * 60);
+
+/// So many of the background's nearest tries are kept for each prompt, of different parts of the picture.
+const TRIES: usize = 4;
+
+/// What comes less near than this is no try worth a picture.
+const NEAR: f64 = 0.05;
 
 /// Where one camera's learning is kept.
 pub(super) struct Learning {
@@ -17,11 +27,13 @@ pub(super) struct Learning {
     /// By which model; what another scored says nothing.
     model: String,
     kept: Instant,
+    /// The background's nearest tries, with where they were.
+    tries: Vec<(UnitBox, StoredTry)>,
 }
 
 impl Learning {
     pub(super) fn new(store: Option<Store>, model: String) -> Self {
-        Self { store, model, kept: Instant::now() }
+        Self { store, model, kept: Instant::now(), tries: Vec::new() }
     }
 
     /// What a prompt was learnt as.
@@ -30,7 +42,7 @@ impl Learning {
     }
 
     /// Lets a watch go on from what was kept of its camera.
-    pub(super) fn recall(&self, watch: &mut Watch) {
+    pub(super) fn recall(&mut self, watch: &mut Watch) {
         let Some(store) = &self.store else { return };
         let camera = watch.camera().name.clone();
         let stored = store.calibrations().unwrap_or_else(|error| {
@@ -48,8 +60,48 @@ impl Learning {
                 Some(Learnt { prompt, background: stored.background, usual: stored.usual })
             })
             .collect();
+        let tries = store.tries().unwrap_or_default();
+        let tries = tries.into_iter().filter(|tried| tried.camera == camera.as_str());
+        // Where they were is not kept: at worst one is there twice for a while.
+        self.tries = tries.map(|tried| (UnitBox::new(0.0, 0.0, 0.0, 0.0), tried)).collect();
         for prompt in watch.recall(&learnt) {
             tracing::warn!(%camera, %prompt, "what was learnt of its background cannot be read; it begins anew");
+        }
+    }
+
+    /// Notes what the background came up with: the nearest tries of different parts are offered as what to say no to.
+    pub(super) fn note(&mut self, watch: &Watch, frame: &Frame, sight: &Sight) {
+        if self.store.is_none() {
+            return;
+        }
+        for tried in &sight.tries {
+            let (camera, prompt) = (watch.camera().name.as_str(), watch.camera().prompts[tried.prompt].name.as_str());
+            let score = f64::from(probability(tried.logit));
+            let of_prompt = |(_, other): &(UnitBox, StoredTry)| other.prompt == prompt;
+            let here = |(area, other): &(UnitBox, StoredTry)| other.prompt == prompt && area.iou(&tried.area) > 0.2;
+            if score < NEAR || self.tries.iter().any(|other| here(other) && other.1.score >= score) {
+                continue;
+            }
+            self.tries.retain(|other| !here(other));
+            if self.tries.iter().filter(|other| of_prompt(other)).count() >= TRIES {
+                let weakest = self.tries.iter().enumerate().filter(|(_, other)| of_prompt(other));
+                let weakest = weakest.min_by(|a, b| a.1.1.score.total_cmp(&b.1.1.score)).map(|(at, t)| (at, t.1.score));
+                match weakest {
+                    Some((at, weakest)) if weakest < score => drop(self.tries.remove(at)),
+                    _ => continue,
+                }
+            }
+            let crop = confirm::crop(&tried.area, (frame.width(), frame.height()));
+            let Some(part) = frame.part(&crop) else { continue };
+            let stored = StoredTry {
+                camera: camera.to_owned(),
+                prompt: prompt.to_owned(),
+                score,
+                runner_up: watch.contender(tried).to_owned(),
+                time: frame.captured,
+                jpeg: jpeg(&part, &[], 80),
+            };
+            self.tries.push((tried.area, stored));
         }
     }
 
@@ -72,13 +124,15 @@ impl Learning {
             background: learnt.background,
             usual: learnt.usual,
         });
-        if let Err(error) = store.keep_calibrations(&stored.collect::<Vec<_>>(), Timestamp::now()) {
+        let (stored, tries): (Vec<_>, Vec<_>) = (stored.collect(), self.tries.iter().map(|(_, t)| t.clone()).collect());
+        if let Err(error) = store.keep_calibrations(&stored, &tries, Timestamp::now()) {
             tracing::warn!(camera = %camera.name, "what was learnt of its background is not kept: {error}");
         }
     }
 
     /// Forgets what was learnt for one prompt of a camera, or for all.
-    pub(super) fn forget(&self, camera: &Name, prompt: Option<&Name>) {
+    pub(super) fn forget(&mut self, camera: &Name, prompt: Option<&Name>) {
+        self.tries.retain(|(_, tried)| prompt.is_some_and(|prompt| tried.prompt != prompt.as_str()));
         let Some(store) = &self.store else { return };
         if let Err(error) = store.forget_calibrations(camera.as_str(), prompt.map(Name::as_str)) {
             tracing::warn!(%camera, "what was learnt of its background is not forgotten: {error}");

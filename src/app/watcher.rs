@@ -80,7 +80,7 @@ impl Watcher {
         mut watch: Watch,
         encoder: Arc<dyn TileEncoder>,
         outlets: Outlets,
-        learning: Learning,
+        mut learning: Learning,
         orders: Receiver<Order>,
     ) -> Self {
         learning.recall(&mut watch);
@@ -226,6 +226,7 @@ impl Watcher {
         if self.calibration_shown.is_none_or(|shown| shown.elapsed() >= CALIBRATION_EVERY) {
             self.show_calibration();
         }
+        self.learning.note(&self.watch, &frame, &sight);
         self.learning.keep_sometimes(&self.watch);
         self.outlets.views.show(&self.watch.camera().name, frame, marks);
     }

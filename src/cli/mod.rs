@@ -11,6 +11,7 @@ mod events;
 mod models;
 mod offline;
 mod photo;
+mod prompts;
 mod report;
 mod run;
 mod watch;
@@ -38,6 +39,8 @@ pub enum Command {
     Check(check::CheckArgs),
     /// List, follow, export or purge stored events
     Events(events::EventsArgs),
+    /// Explain the thresholds that a lookout has learnt from its cameras' backgrounds
+    Prompts(prompts::PromptsArgs),
     /// Follow what a lookout publishes, as readable lines
     Watch(watch::WatchArgs),
 }
@@ -58,6 +61,7 @@ impl Command {
             Self::Models(args) => models::run(args),
             Self::Check(args) => check::run(args).map(|()| ExitCode::SUCCESS),
             Self::Events(args) => events::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Prompts(args) => prompts::run(args).map(|()| ExitCode::SUCCESS),
             Self::Watch(args) => watch::run(args).map(|()| ExitCode::SUCCESS),
         }
     }

@@ -22,6 +22,19 @@ const ASKED: usize = 64;
 /// A part of the picture is a candidate already from this share of a prompt's threshold on.
 const CANDIDATE: f32 = 0.7;
 
+/// The background's best try of a window to be a prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Try {
+    /// Which prompt: its index in the settings.
+    pub prompt: usize,
+    /// What part of the frame it was.
+    pub area: UnitBox,
+    /// How near it came, in log-odds.
+    pub logit: f32,
+    /// The contender that came nearest: an index into the entry's contenders.
+    pub runner_up: usize,
+}
+
 /// How many tiles a frame asked for, and how many it got.
 pub(super) struct Spent {
     pub(super) encoded: usize,
@@ -225,7 +238,7 @@ impl Looks {
     }
 
     /// Lets the background try to be each prompt, once a window: the best part of the frame that no thing is followed on,
-    /// looked at as a detection there would be. Returns how many crops it took, at most `most`.
+    /// looked at as a detection there would be. Returns what they were, and how many crops it took, at most `most`.
     ///
     /// # Errors
     /// What the encoder says.
@@ -237,7 +250,7 @@ impl Looks {
         most: usize,
         prompts: &[PromptSettings],
         followed: &[Vec<UnitBox>],
-    ) -> Result<usize, ModelError> {
+    ) -> Result<(Vec<Try>, usize), ModelError> {
         let mut tries = Vec::new();
         for (prompt, settings) in prompts.iter().enumerate() {
             let free = |area: &UnitBox| followed[prompt].iter().all(|thing| thing.intersection(area) == 0.0);
@@ -252,18 +265,20 @@ impl Looks {
         for (area, embedding) in asked.iter().zip(encoder.encode(frame, &crops)?) {
             self.confirmations.keep(*area, embedding);
         }
+        let mut tried = Vec::new();
         for found in tries {
             let (prompt, area, settings) = (found.prompt, found.area, &prompts[found.prompt]);
             let threshold = self.calibration.threshold(prompt, settings);
             // It must be a candidate before it is looked at, so the weaker of the two looks is what it reaches.
             let candidate = logit(found.score) + threshold - logit(probability(threshold) * CANDIDATE);
             if let Some(own) = self.confirmations.confirm(vec![found], bank).pop() {
-                let own = logit(own.score) - self.handicap(prompt, &area, settings);
-                self.calibration.tried(prompt, own.min(candidate));
+                let reached = (logit(own.score) - self.handicap(prompt, &area, settings)).min(candidate);
+                self.calibration.tried(prompt, reached);
+                tried.push(Try { prompt, area, logit: reached, runner_up: own.runner_up });
             }
         }
         self.calibration.close(frame.captured);
-        Ok(asked.len())
+        Ok((tried, asked.len()))
     }
 }
 

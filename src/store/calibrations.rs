@@ -20,6 +20,23 @@ pub struct StoredCalibration {
     pub usual: Vec<u8>,
 }
 
+/// A part of the empty scene that came near to a prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTry {
+    /// The camera's name.
+    pub camera: String,
+    /// The prompt's name.
+    pub prompt: String,
+    /// How near: a probability, 0..1.
+    pub score: f64,
+    /// The contender that came nearest: what a model would rather call it.
+    pub runner_up: String,
+    /// When.
+    pub time: Timestamp,
+    /// What it looked like.
+    pub jpeg: Vec<u8>,
+}
+
 /// Made here, since a layout of the file is not worth a number for it.
 fn make(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
@@ -31,6 +48,14 @@ fn make(connection: &Connection) -> rusqlite::Result<()> {
              usual BLOB NOT NULL,
              learnt_ms INTEGER NOT NULL,
              PRIMARY KEY (camera, prompt)
+         );
+         CREATE TABLE IF NOT EXISTS tries (
+             camera TEXT NOT NULL,
+             prompt TEXT NOT NULL,
+             score REAL NOT NULL,
+             runner_up TEXT NOT NULL,
+             tried_ms INTEGER NOT NULL,
+             jpeg BLOB NOT NULL
          );",
     )
 }
@@ -60,11 +85,41 @@ impl Store {
         read().map_err(inner.access())
     }
 
-    /// Keeps what was learnt, in one write.
+    /// The parts of empty scenes that came near to a prompt, nearest first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn tries(&self) -> Result<Vec<StoredTry>, StoreError> {
+        let inner = self.inner();
+        let read = || -> rusqlite::Result<Vec<StoredTry>> {
+            make(&inner.connection)?;
+            let sql = "SELECT camera, prompt, score, runner_up, tried_ms, jpeg FROM tries ORDER BY score DESC";
+            let mut statement = inner.connection.prepare(sql)?;
+            let rows = statement.query_map([], |row| {
+                Ok(StoredTry {
+                    camera: row.get(0)?,
+                    prompt: row.get(1)?,
+                    score: row.get(2)?,
+                    runner_up: row.get(3)?,
+                    time: Timestamp::from_millisecond(row.get(4)?).unwrap_or(Timestamp::UNIX_EPOCH),
+                    jpeg: row.get(5)?,
+                })
+            })?;
+            rows.collect()
+        };
+        read().map_err(inner.access())
+    }
+
+    /// Keeps what was learnt, and of each camera in it these tries instead of those before, in one write.
     ///
     /// # Errors
     /// The disk does not take it; nothing is changed then.
-    pub fn keep_calibrations(&self, learnt: &[StoredCalibration], now: Timestamp) -> Result<(), StoreError> {
+    pub fn keep_calibrations(
+        &self,
+        learnt: &[StoredCalibration],
+        tries: &[StoredTry],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut inner = self.inner();
         let access = inner.access();
         let mut write = || -> rusqlite::Result<()> {
@@ -75,6 +130,15 @@ impl Store {
                     "INSERT OR REPLACE INTO calibrations (camera, prompt, subject, background, usual, learnt_ms)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                     params![camera, prompt, subject, background, usual, now.as_millisecond()],
+                )?;
+            }
+            for StoredCalibration { camera, .. } in learnt {
+                transaction.execute("DELETE FROM tries WHERE camera = ?1", params![camera])?;
+            }
+            for StoredTry { camera, prompt, score, runner_up, time, jpeg } in tries {
+                transaction.execute(
+                    "INSERT INTO tries (camera, prompt, score, runner_up, tried_ms, jpeg) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![camera, prompt, score, runner_up, time.as_millisecond(), jpeg],
                 )?;
             }
             transaction.commit()
@@ -90,8 +154,11 @@ impl Store {
         let inner = self.inner();
         let write = || -> rusqlite::Result<()> {
             make(&inner.connection)?;
-            let sql = "DELETE FROM calibrations WHERE camera = ?1 AND (?2 IS NULL OR prompt = ?2)";
-            inner.connection.execute(sql, params![camera, prompt]).map(|_| ())
+            for table in ["calibrations", "tries"] {
+                let sql = format!("DELETE FROM {table} WHERE camera = ?1 AND (?2 IS NULL OR prompt = ?2)");
+                inner.connection.execute(&sql, params![camera, prompt])?;
+            }
+            Ok(())
         };
         write().map_err(inner.access())
     }

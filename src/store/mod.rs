@@ -20,7 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
-pub use calibrations::StoredCalibration;
+pub use calibrations::{StoredCalibration, StoredTry};
 pub use changes::StoredChange;
 pub use error::StoreError;
 pub use history::{Kept, Wanted};
