@@ -161,15 +161,18 @@ pub fn encoder(
     Ok(encoder)
 }
 
-/// One warning for each phrase with words that the model was not trained with.
+/// One warning for each phrase with words that the model was not trained with, and each that is scored whole although it
+/// says a place or a count.
 pub fn unknown_words(model: &Model, cameras: &[CameraSettings]) -> Vec<String> {
-    let phrases = cameras.iter().flat_map(|camera| &camera.prompts).flat_map(|p| p.phrases.iter().chain(&p.negatives));
+    let prompts = || cameras.iter().flat_map(|camera| &camera.prompts);
+    let phrases = prompts().flat_map(|p| p.understood.things().chain(&p.negatives));
+    let notes = prompts().flat_map(|p| p.understood.notes.iter().cloned());
     let warning = |phrase: &String| {
         let words = model.manifest().unknown_words(phrase);
         let named = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" and ");
         (!words.is_empty()).then(|| format!("the model {} does not know {named} in {phrase:?}", model.manifest().name))
     };
-    phrases.filter_map(warning).collect()
+    phrases.filter_map(warning).chain(notes).collect()
 }
 
 /// One prompt bank a camera. The text tower lives only as long as this takes.

@@ -9,6 +9,7 @@ use super::sparkplug::SparkplugSettings;
 use super::written::Written;
 use crate::clip::Precision;
 use crate::frame::Polygon;
+use crate::prompts::Understood;
 
 /// Everything that one run of the program needs.
 #[derive(Clone, Debug)]
@@ -364,6 +365,8 @@ pub struct PromptSettings {
     pub threshold: f32,
     /// If not empty, only detections centred in one of these zones count.
     pub zones: Vec<Name>,
+    /// What the phrases ask for: things, and where and how many. It belongs to `phrases`: who changes those makes it anew.
+    pub understood: Understood,
 }
 
 /// When detections become events.

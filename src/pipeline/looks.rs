@@ -32,14 +32,16 @@ pub(super) struct Looks {
     patch_rows: Option<usize>,
     gate: MotionGate,
     foreground: Foreground,
-    /// By prompt and spot.
+    /// By question and spot.
     scores: Vec<Vec<Option<Score>>>,
     confirmations: Confirmations,
+    /// Whether every part has been looked at once.
+    complete: bool,
 }
 
 impl Looks {
-    /// Nothing seen yet, of frames of the size that the settings say.
-    pub(super) fn new(camera: &CameraSettings) -> Self {
+    /// Nothing seen yet, of frames of the size that the settings say, about so many questions.
+    pub(super) fn new(camera: &CameraSettings, questions: usize) -> Self {
         let mut looks = Self {
             tiles: Vec::new(),
             size: camera.size,
@@ -47,8 +49,9 @@ impl Looks {
             patch_rows: None,
             gate: MotionGate::new(0, REFRESH),
             foreground: Foreground::default(),
-            scores: Vec::new(),
+            scores: vec![Vec::new(); questions],
             confirmations: Confirmations::default(),
+            complete: false,
         };
         looks.lay(camera, camera.size, None);
         looks
@@ -78,14 +81,20 @@ impl Looks {
             None => vec![tile.area],
         };
         self.spots = self.tiles.iter().flat_map(blocks).collect();
-        self.forget(camera.prompts.len());
+        self.forget(self.scores.len());
+    }
+
+    /// Whether every part of the frame has been looked at since everything was forgotten.
+    pub(super) fn complete(&self) -> bool {
+        self.complete
     }
 
     /// Forgets all scores: other prompts ask other questions, and every tile is looked at anew.
-    pub(super) fn forget(&mut self, prompts: usize) {
+    pub(super) fn forget(&mut self, questions: usize) {
         self.gate = MotionGate::new(self.tiles.len(), REFRESH);
         self.confirmations = Confirmations::default();
-        self.scores = vec![vec![None; self.spots.len()]; prompts];
+        self.scores = vec![vec![None; self.spots.len()]; questions];
+        self.complete = false;
     }
 
     /// Encodes and scores what the frame has changed or what is old, at most `limit` tiles, those first on which `tracked`
@@ -124,12 +133,13 @@ impl Looks {
         };
         for (tile, embeddings) in chosen.iter().zip(&embeddings) {
             for (spot, embedding) in self.spots_of(*tile).zip(embeddings) {
-                for (prompt, score) in bank.score(embedding).into_iter().enumerate() {
-                    self.scores[prompt][spot] = Some(score);
+                for (question, score) in bank.score(embedding).into_iter().enumerate() {
+                    self.scores[question][spot] = Some(score);
                 }
             }
         }
         self.gate.encoded(chosen.iter().copied(), frame.captured);
+        self.complete = self.complete || self.scores.iter().all(|scores| scores.iter().all(Option::is_some));
         Ok(Spent { encoded: chosen.len(), postponed: needed - chosen.len() })
     }
 
@@ -138,16 +148,16 @@ impl Looks {
         tile * each..(tile + 1) * each
     }
 
-    /// What the spots say is there of one prompt, from a score of `floor` on.
-    pub(super) fn find(&self, prompt: usize, floor: f32) -> Vec<Detection> {
+    /// What the spots say is there of one question's thing, from a score of `floor` on.
+    pub(super) fn find(&self, question: usize, floor: f32) -> Vec<Detection> {
         let aspect = self.size.0 as f32 / self.size.1 as f32;
         let spread = if self.patch_rows.is_some() { Spread::BLOCKS } else { Spread::TILES };
-        let rough = detections(prompt, &self.spots, &self.scores[prompt], floor, aspect, spread);
+        let rough = detections(question, &self.spots, &self.scores[question], floor, aspect, spread);
         outlined(rough, &self.foreground)
     }
 
-    /// Looks once more at what was found and could go on a track (by prompt, from the score in `floors` on), and lets that
-    /// look decide. Returns how many crops it took, at most `most`.
+    /// Looks once more at what was found and could go on a track (by question, from the score in `floors` on), and lets
+    /// that look decide. Returns how many crops it took, at most `most`.
     ///
     /// # Errors
     /// What the encoder says.

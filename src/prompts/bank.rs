@@ -1,6 +1,8 @@
 //! The prompt bank: every prompt's embedding beside those of what it must be told apart from.
 
-use super::phrase::{colourless, in_templates, other_colours, other_sizes, overlaps, plainer};
+use super::phrase::{colourless, in_templates, other_colours, other_sizes, overlaps, plainer, same_words};
+use super::relation::{Anchor, Place};
+use super::understood::Understood;
 use crate::clip::Embedding;
 use crate::config::settings::PromptSettings;
 
@@ -18,10 +20,10 @@ pub struct Score {
     pub runner_up: usize,
 }
 
-/// One prompt with its embedding.
+/// One question with its embedding: a prompt's thing, or an anchor, which is asked for and never told.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// As the settings say.
+    /// As the settings say; of an anchor, its phrases and the defaults.
     pub prompt: PromptSettings,
     embedding: Embedding,
     contenders: Vec<(String, Embedding)>,
@@ -34,19 +36,43 @@ impl Entry {
     }
 }
 
-/// All prompts of a camera.
+/// All questions of a camera: its prompts in the order of the settings, then the anchors that are no prompts themselves.
 #[derive(Clone, Debug)]
 pub struct PromptBank {
     entries: Vec<Entry>,
+    /// By prompt.
+    anchors: Vec<Option<usize>>,
     logit_scale: f32,
+}
+
+/// All questions, and which of them is each prompt's anchor. Prompts that need the same anchor share it.
+fn questions(prompts: &[PromptSettings]) -> (Vec<PromptSettings>, Vec<Option<usize>>) {
+    let mut all = prompts.to_vec();
+    let mut anchor = |prompt: &PromptSettings| {
+        let place = prompt.understood.relation.as_ref()?.place.as_ref()?;
+        let Place { anchor: Anchor::Thing(phrases), .. } = place else { return None };
+        let same = |other: &PromptSettings| {
+            let said = &other.understood.targets;
+            said.len() == phrases.len() && said.iter().all(|said| phrases.iter().any(|own| same_words(own, said)))
+        };
+        Some(all.iter().position(same).unwrap_or_else(|| {
+            // Its name is never told.
+            let anchor = PromptSettings::new(prompt.name.clone(), phrases.clone());
+            all.push(PromptSettings { understood: Understood::whole(phrases), ..anchor });
+            all.len() - 1
+        }))
+    };
+    let anchors = prompts.iter().map(&mut anchor).collect();
+    (all, anchors)
 }
 
 impl PromptBank {
     /// Embeds all phrases with `encode` (a phrase to its embedding), each in every template. A template that `encode`
     /// refuses (it can grow too long for the model) is left out, so long as the bare phrase is taken.
     ///
-    /// A prompt's contenders are its own negatives, itself in other colours and sizes and without what it adds to its
-    /// thing, the other prompts and the shared `negatives`, less those that say the same as the prompt.
+    /// A prompt asks for its thing, whatever place or count its phrases say; the anchors of those places are questions too.
+    /// A question's contenders are its own negatives, itself in other colours and sizes and without what it adds to its
+    /// thing, the other questions and the shared `negatives`, less those that say the same.
     ///
     /// # Errors
     /// What `encode` says of a bare phrase, with the phrase's prompt.
@@ -62,11 +88,12 @@ impl PromptBank {
             let all: Vec<Embedding> = std::iter::once(bare.clone()).chain(rest).collect();
             Ok(Embedding::mean(&all).unwrap_or(bare))
         };
+        let (prompts, anchors) = questions(prompts);
         let mut embedded = Vec::new();
-        for prompt in prompts {
+        for prompt in &prompts {
             let owner = prompt.name.as_str();
             let mut phrases = Vec::new();
-            for phrase in &prompt.phrases {
+            for phrase in &prompt.understood.targets {
                 phrases.push(ensemble(owner, phrase)?);
             }
             let own = Embedding::mean(&phrases).unwrap_or_else(|| phrases[0].clone());
@@ -81,7 +108,8 @@ impl PromptBank {
             let owner = prompt.name.as_str();
             let mut alike = vec![embedded[index].clone()];
             let mut contenders = Vec::new();
-            for phrase in &prompt.phrases {
+            let targets = &prompt.understood.targets;
+            for phrase in targets {
                 if let Some(colourless) = colourless(phrase) {
                     alike.push(ensemble(owner, &colourless)?);
                 }
@@ -91,9 +119,9 @@ impl PromptBank {
                 }
             }
             let others = prompts.iter().zip(&embedded).enumerate().filter(|(other, _)| *other != index);
-            let others = others.map(|(_, (other, embedding))| (other.phrases[0].clone(), embedding.clone()));
+            let others = others.map(|(_, (other, embedding))| (other.understood.targets[0].clone(), embedding.clone()));
             let same = |(phrase, embedding): &(String, Embedding)| {
-                prompt.phrases.iter().any(|own| overlaps(own, phrase))
+                targets.iter().any(|own| overlaps(own, phrase))
                     || alike.iter().any(|own| own.cosine(embedding) > SAME_MEANING)
             };
             contenders.extend(others.chain(shared.iter().cloned()).filter(|contender| !same(contender)));
@@ -106,15 +134,20 @@ impl PromptBank {
             }
             entries.push(Entry { prompt: prompt.clone(), embedding: embedded[index].clone(), contenders });
         }
-        Ok(Self { entries, logit_scale })
+        Ok(Self { entries, anchors, logit_scale })
     }
 
-    /// The prompts, in the order of the settings.
+    /// All questions: the prompts in the order of the settings, then anchors.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// How a tile answers to each prompt, in the order of [`Self::entries`].
+    /// The question that asks for a prompt's anchor; `None` where it has none, or a zone.
+    pub fn anchor(&self, prompt: usize) -> Option<usize> {
+        self.anchors.get(prompt).copied().flatten()
+    }
+
+    /// How a tile answers to each question, in the order of [`Self::entries`].
     pub fn score(&self, tile: &Embedding) -> Vec<Score> {
         self.entries.iter().map(|entry| self.score_one(entry, tile)).collect()
     }
@@ -183,5 +216,17 @@ mod tests {
         let scores = bank.score(&encode("car").expect("takes all"));
         assert!(scores[0].probability < 0.1 && scores[1].probability > 0.9);
         assert_eq!(bank.entries()[0].contenders().nth(scores[0].runner_up), Some("a car"));
+    }
+
+    #[test]
+    fn anchors_are_asked_for_behind_the_prompts_and_only_once() {
+        let bank =
+            bank(&["a red car left of a bicycle", "a car", "a car near the bicycle", "a bicycle near a car"], &[]);
+        assert_eq!([0, 1, 2, 3].map(|prompt| bank.anchor(prompt)), [Some(3), None, Some(3), Some(1)]);
+        assert_eq!(bank.entries().len(), 4, "the fourth prompt's thing is a bicycle");
+        let bank = self::bank(&["a car near a bicycle", "a car without a bicycle"], &["a street"]);
+        assert_eq!((bank.anchor(0), bank.anchor(1), bank.entries().len()), (Some(2), Some(2), 3));
+        let scores = bank.score(&encode("bicycle").expect("takes all"));
+        assert!(scores[2].probability > 0.9 && scores[0].probability < 0.1);
     }
 }

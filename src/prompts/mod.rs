@@ -2,5 +2,9 @@
 
 pub mod bank;
 pub mod phrase;
+pub mod relation;
+pub mod understood;
 
 pub use bank::{PromptBank, Score};
+pub use relation::Relation;
+pub use understood::Understood;

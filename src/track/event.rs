@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::config::settings::Name;
+use crate::detect::Related;
 use crate::frame::UnitBox;
 
 /// Where in its life an event is.
@@ -62,4 +63,6 @@ pub struct Evidence {
     pub tiles: u32,
     /// Detections so far.
     pub hits: u32,
+    /// How it stands to what the prompt names beside it, where it names anything.
+    pub related: Option<Related>,
 }

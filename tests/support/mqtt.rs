@@ -66,7 +66,14 @@ pub fn event(kind: EventKind, sequence: u32) -> Event {
         zones: vec![name("path")],
         first_seen,
         last_seen: first_seen + Duration::from_millis(1500 * u64::from(sequence)),
-        evidence: Evidence { threshold: 0.6, runner_up: "a cat".to_owned(), margin: 0.043_21, tiles: 3, hits: 5 },
+        evidence: Evidence {
+            threshold: 0.6,
+            runner_up: "a cat".to_owned(),
+            margin: 0.043_21,
+            tiles: 3,
+            hits: 5,
+            related: None,
+        },
     }
 }
 
