@@ -3,6 +3,7 @@
 mod cameras;
 mod control;
 mod counters;
+mod examples;
 mod health;
 mod watcher;
 
@@ -175,10 +176,10 @@ pub fn unknown_words(model: &Model, cameras: &[CameraSettings]) -> Vec<String> {
     phrases.filter_map(warning).chain(notes).collect()
 }
 
-/// One prompt bank a camera. The text tower lives only as long as this takes.
+/// One prompt bank a camera. The text tower lives only as long as this takes, and so does an image tower for examples.
 ///
 /// # Errors
-/// What the model says of a phrase, with the camera and prompt.
+/// What the model says of a phrase or an example, with the camera and prompt.
 pub fn banks(model: &Model, cameras: &[CameraSettings]) -> anyhow::Result<Vec<PromptBank>> {
     let text = model.phrases();
     let scale = model.manifest().embedding.logit_scale;
@@ -186,9 +187,11 @@ pub fn banks(model: &Model, cameras: &[CameraSettings]) -> anyhow::Result<Vec<Pr
         PromptBank::new(&camera.prompts, &camera.negatives, scale, |phrase| text.encode(phrase))
             .map_err(|(prompt, error)| anyhow::anyhow!("camera {}, prompt {prompt}: {error}", camera.name))
     };
-    let banks = cameras.iter().map(bank).collect();
+    let banks: anyhow::Result<Vec<PromptBank>> = cameras.iter().map(bank).collect();
     text.keep();
-    banks
+    drop(text);
+    let examples = examples::examples(model, cameras)?;
+    Ok(banks?.into_iter().zip(examples).map(|(bank, examples)| bank.with_examples(examples)).collect())
 }
 
 type Published = (Publisher, Receiver<Request>);

@@ -123,8 +123,8 @@ impl Watch {
     /// what is no longer looked out for, or described in other words; all other events go on.
     pub fn change(&mut self, camera: CameraSettings, bank: Option<PromptBank>) -> Vec<Event> {
         let goes_on = |old: &PromptSettings, new: &PromptSettings| {
-            (&old.name, &old.phrases, &old.understood, old.enabled)
-                == (&new.name, &new.phrases, &new.understood, new.enabled)
+            let described = |p: &PromptSettings| (p.name.clone(), p.phrases.clone(), p.understood.clone());
+            described(old) == described(new) && old.examples == new.examples && old.enabled == new.enabled
         };
         let mut events = Vec::new();
         let mut before: Vec<Option<Tracker>> = Vec::new();

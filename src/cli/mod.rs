@@ -10,7 +10,7 @@ mod eval_report;
 mod events;
 mod models;
 mod offline;
-mod photo;
+use crate::photo;
 mod report;
 mod run;
 mod watch;

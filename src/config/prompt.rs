@@ -1,21 +1,33 @@
 //! One `[[camera.prompt]]` as written, read into [`PromptSettings`].
 
+use std::path::Path;
+
 use config::ValueKind;
 
 use super::camera::at_most;
 use super::file::name;
-use super::settings::{Name, PromptSettings, Zone};
+use super::settings::{Example, Name, PromptSettings, Zone};
 use super::table::Table;
+use crate::frame::PixelRect;
 use crate::prompts::Understood;
 use crate::prompts::relation::{Anchor, Kind, Place, Relation};
+
+/// Examples, or counter-examples, of a prompt.
+const MOST_EXAMPLES: usize = 16;
 
 /// Longest phrase in characters; CLIP reads at most 77 tokens, and says so itself when fewer fit.
 const LONGEST_PHRASE: usize = 300;
 
 pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSettings> {
     let enabled = table.truth("enabled", true);
+    let shown = examples(&mut table, "examples");
+    let counter_examples = examples(&mut table, "counter_examples");
+    if shown.is_empty() && !counter_examples.is_empty() {
+        table.fault("counter_examples", "is set, but there are no `examples` to tell them from");
+    }
     let phrases = table.texts("phrases").unwrap_or_default();
-    if phrases.is_empty() {
+    let wordless = phrases.is_empty() && !shown.is_empty();
+    if phrases.is_empty() && !wordless {
         table.fault("phrases", "is missing or empty, such as [\"a blue bicycle\"]");
     }
     let phrases = checked_phrases(&table, "phrases", phrases);
@@ -31,6 +43,9 @@ pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSetti
             name
         }),
     };
+    if wordless && name.is_none() {
+        table.fault("name", "is missing; nothing else says what the examples show");
+    }
     let threshold = table.number("threshold", PromptSettings::DEFAULT_THRESHOLD.into(), 0.01, 0.99) as f32;
     let wanted = table.texts("zones").unwrap_or_default();
     let mut found = Vec::new();
@@ -45,11 +60,59 @@ pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSetti
     }
     let understood = understood(&mut table, &phrases, zones);
     table.finish();
+    let name = name?;
+    let phrases = if wordless { vec![name.as_str().replace('_', " ")] } else { phrases };
     if phrases.is_empty() {
         return None;
     }
-    let standard = PromptSettings::new(name?, phrases);
-    Some(PromptSettings { enabled, negatives, threshold, zones: found, understood, ..standard })
+    let standard = PromptSettings::new(name, phrases);
+    Some(PromptSettings {
+        enabled,
+        negatives,
+        threshold,
+        zones: found,
+        understood,
+        examples: shown,
+        counter_examples,
+        ..standard
+    })
+}
+
+/// Pictures: `path`, or `path#x,y,width,height` for a part in pixels.
+fn examples(table: &mut Table<'_>, key: &'static str) -> Vec<Example> {
+    let texts = table.texts(key).unwrap_or_default();
+    if texts.len() > MOST_EXAMPLES {
+        table.fault(key, format!("has {}, at most {MOST_EXAMPLES} are read", texts.len()));
+    }
+    let one = |(index, text): (usize, &String)| {
+        let key = format!("{key}[{index}]");
+        let (path, area) = match text.rsplit_once('#') {
+            Some((path, area)) => (path, Some(area)),
+            None => (text.as_str(), None),
+        };
+        let numbers = area.map(|area| area.split(',').map(|number| number.trim().parse().ok()).collect());
+        let area = match numbers {
+            None => None,
+            Some(Some(numbers)) => match Vec::as_slice(&numbers) {
+                [x, y, width, height] if *width > 0 && *height > 0 => {
+                    Some(PixelRect { x: *x, y: *y, width: *width, height: *height })
+                }
+                _ => return faulty_area(table, &key, text),
+            },
+            Some(None) => return faulty_area(table, &key, text),
+        };
+        if !Path::new(path).is_file() {
+            table.fault(&key, format!("there is no file {path}"));
+            return None;
+        }
+        Some(Example { path: path.into(), area })
+    };
+    texts.iter().take(MOST_EXAMPLES).enumerate().filter_map(one).collect()
+}
+
+fn faulty_area(table: &Table<'_>, key: &str, text: &str) -> Option<Example> {
+    table.fault(key, format!("is {text:?}; behind # it should have x,y,width,height in whole pixels"));
+    None
 }
 
 /// What the phrases ask for, as `relation` says: absent, what they say themselves; `"none"`, nothing beyond the words; a
@@ -174,6 +237,8 @@ impl PromptSettings {
             threshold: Self::DEFAULT_THRESHOLD,
             zones: Vec::new(),
             understood,
+            examples: Vec::new(),
+            counter_examples: Vec::new(),
         }
     }
 }

@@ -168,10 +168,15 @@ fn prompt(prompt: &PromptSettings, zones: &[Zone]) -> Table {
     let mut table = Table::new();
     put(&mut table, "name", prompt.name.as_str());
     put(&mut table, "enabled", prompt.enabled);
-    put(&mut table, "phrases", prompt.phrases.clone());
+    put(&mut table, "phrases", if prompt.understood.targets.is_empty() { Vec::new() } else { prompt.phrases.clone() });
     put(&mut table, "negatives", prompt.negatives.clone());
     put(&mut table, "threshold", short(prompt.threshold));
     put(&mut table, "zones", prompt.zones.iter().map(|zone| zone.as_str().to_owned()).collect::<Vec<_>>());
+    for (key, examples) in [("examples", &prompt.examples), ("counter_examples", &prompt.counter_examples)] {
+        if !examples.is_empty() {
+            put(&mut table, key, examples.iter().map(ToString::to_string).collect::<Vec<_>>());
+        }
+    }
     let names: Vec<Name> = zones.iter().map(|zone| zone.name.clone()).collect();
     let (understood, said) = (&prompt.understood, Understood::new(&prompt.phrases, &names));
     // What the phrases say themselves need not be said again.

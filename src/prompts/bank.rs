@@ -1,5 +1,6 @@
 //! The prompt bank: every prompt's embedding beside those of what it must be told apart from.
 
+use super::examples::{Examples, Likeness, together};
 use super::phrase::{colourless, in_templates, other_colours, other_sizes, overlaps, plainer, same_words};
 use super::relation::{Anchor, Place};
 use super::understood::Understood;
@@ -14,10 +15,15 @@ const SAME_MEANING: f32 = 0.95;
 pub struct Score {
     /// Probability of the prompt against everything that it is told apart from, 0..1.
     pub probability: f32,
-    /// Cosine to the prompt less cosine to the nearest contender.
+    /// Cosine to the prompt less cosine to the nearest contender; where examples help, what would say as much by words alone.
     pub margin: f32,
     /// Which contender came nearest: an index into [`Entry::contenders`].
     pub runner_up: usize,
+}
+
+impl Score {
+    /// Of a prompt that nothing describes.
+    const NONE: Self = Self { probability: 0.0, margin: 0.0, runner_up: 0 };
 }
 
 /// One question with its embedding: a prompt's thing, or an anchor, which is asked for and never told.
@@ -25,14 +31,23 @@ pub struct Score {
 pub struct Entry {
     /// As the settings say; of an anchor, its phrases and the defaults.
     pub prompt: PromptSettings,
-    embedding: Embedding,
+    /// `None` where pictures alone say what is meant.
+    embedding: Option<Embedding>,
     contenders: Vec<(String, Embedding)>,
+    examples: Option<Examples>,
+    /// What holds examples back; contenders behind the others.
+    unlike: Vec<String>,
 }
 
 impl Entry {
     /// The phrases that it is told apart from, of at least one.
     pub fn contenders(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.contenders.iter().map(|(phrase, _)| phrase.as_str())
+        let count = self.contenders.len();
+        let at = move |index: usize| match self.contenders.get(index) {
+            Some((phrase, _)) => phrase.as_str(),
+            None => self.unlike[index - count].as_str(),
+        };
+        (0..count + self.unlike.len()).map(at)
     }
 }
 
@@ -96,8 +111,7 @@ impl PromptBank {
             for phrase in &prompt.understood.targets {
                 phrases.push(ensemble(owner, phrase)?);
             }
-            let own = Embedding::mean(&phrases).unwrap_or_else(|| phrases[0].clone());
-            embedded.push(own);
+            embedded.push(Embedding::mean(&phrases).or(phrases.pop()));
         }
         let mut shared = Vec::new();
         for phrase in negatives {
@@ -106,7 +120,13 @@ impl PromptBank {
         let mut entries = Vec::new();
         for (index, prompt) in prompts.iter().enumerate() {
             let owner = prompt.name.as_str();
-            let mut alike = vec![embedded[index].clone()];
+            let unlike = unlike(prompt);
+            let Some(own) = embedded[index].clone() else {
+                let prompt = prompt.clone();
+                entries.push(Entry { prompt, embedding: None, contenders: Vec::new(), examples: None, unlike });
+                continue;
+            };
+            let mut alike = vec![own.clone()];
             let mut contenders = Vec::new();
             let targets = &prompt.understood.targets;
             for phrase in targets {
@@ -119,7 +139,9 @@ impl PromptBank {
                 }
             }
             let others = prompts.iter().zip(&embedded).enumerate().filter(|(other, _)| *other != index);
-            let others = others.map(|(_, (other, embedding))| (other.understood.targets[0].clone(), embedding.clone()));
+            let others = others.filter_map(|(_, (other, embedding))| {
+                Some((other.understood.targets.first()?.clone(), embedding.clone()?))
+            });
             let same = |(phrase, embedding): &(String, Embedding)| {
                 targets.iter().any(|own| overlaps(own, phrase))
                     || alike.iter().any(|own| own.cosine(embedding) > SAME_MEANING)
@@ -132,9 +154,15 @@ impl PromptBank {
                 // A softmax over the prompt alone would be 1 everywhere.
                 contenders.push(("nothing".to_owned(), ensemble(owner, "nothing")?));
             }
-            entries.push(Entry { prompt: prompt.clone(), embedding: embedded[index].clone(), contenders });
+            entries.push(Entry { prompt: prompt.clone(), embedding: Some(own), contenders, examples: None, unlike });
         }
         Ok(Self { entries, anchors, logit_scale })
+    }
+
+    /// The same bank, in which pictures help prompts: by prompt, what the model makes of its examples.
+    pub fn with_examples(mut self, examples: Vec<Option<Examples>>) -> Self {
+        self.entries.iter_mut().zip(examples).for_each(|(entry, examples)| entry.examples = examples);
+        self
     }
 
     /// All questions: the prompts in the order of the settings, then anchors.
@@ -153,17 +181,39 @@ impl PromptBank {
     }
 
     fn score_one(&self, entry: &Entry, tile: &Embedding) -> Score {
-        let own = tile.cosine(&entry.embedding);
+        let words = entry.embedding.as_ref().map(|own| self.words(own, &entry.contenders, tile));
+        let Some(examples) = &entry.examples else { return words.map_or(Score::NONE, |(score, _)| score) };
+        let Likeness { logit, counter } = examples.likeness(tile);
+        let unlike = entry.contenders.len() + counter.map_or(0, |counter| counter + 1);
+        let (logit, runner_up) = match words {
+            None => (logit, unlike),
+            Some((score, said)) => (together(said, logit), if said < logit { score.runner_up } else { unlike }),
+        };
+        Score { probability: 1.0 / (1.0 + (-logit).exp()), margin: logit / self.logit_scale, runner_up }
+    }
+
+    /// What words say of a tile, as a score and as its logit.
+    fn words(&self, own: &Embedding, contenders: &[(String, Embedding)], tile: &Embedding) -> (Score, f32) {
+        let own = tile.cosine(own);
         let (mut runner_up, mut nearest, mut rest) = (0, f32::NEG_INFINITY, 0.0);
-        for (index, (_, contender)) in entry.contenders.iter().enumerate() {
+        for (index, (_, contender)) in contenders.iter().enumerate() {
             let cosine = tile.cosine(contender);
             rest += (self.logit_scale * (cosine - own)).exp();
             if cosine > nearest {
                 (runner_up, nearest) = (index, cosine);
             }
         }
-        Score { probability: 1.0 / (1.0 + rest), margin: own - nearest, runner_up }
+        (Score { probability: 1.0 / (1.0 + rest), margin: own - nearest, runner_up }, -rest.ln())
     }
+}
+
+/// What can hold a prompt's examples back, in the order of [`Likeness::counter`].
+fn unlike(prompt: &PromptSettings) -> Vec<String> {
+    if prompt.examples.is_empty() {
+        return Vec::new();
+    }
+    let counters = prompt.counter_examples.iter().map(|counter| format!("the counter-example {counter}"));
+    std::iter::once("anything unlike the examples".to_owned()).chain(counters).collect()
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Prompts: phrases become embeddings once, and tiles are scored against them.
 
 pub mod bank;
+pub mod examples;
 pub mod phrase;
 pub mod relation;
 pub mod understood;
 
 pub use bank::{PromptBank, Score};
+pub use examples::Examples;
 pub use relation::Relation;
 pub use understood::Understood;
