@@ -19,6 +19,8 @@ pub struct Mark {
     pub label: String,
     /// Marks of one colour belong together: the prompt's index.
     pub colour: usize,
+    /// Drawn with a thin line: what a thing stands beside, rather than the thing.
+    pub thin: bool,
 }
 
 /// Colours that stand out of most pictures, told apart by people who are colour-blind too (Okabe and Ito, 2008).
@@ -65,10 +67,12 @@ pub fn draw(frame: &Frame, marks: &[Mark]) -> Vec<u8> {
     for mark in marks {
         let colour = COLOURS[mark.colour % COLOURS.len()];
         let [x, y, w, h] = mark.area.to_pixels(frame.width(), frame.height());
-        let outline = PrimitiveStyleBuilder::new().stroke_color(colour).stroke_width(line).build();
+        let outline =
+            PrimitiveStyleBuilder::new().stroke_color(colour).stroke_width(if mark.thin { 1 } else { line }).build();
         let area = Rectangle::new(Point::new(x as i32, y as i32), Size::new(w, h));
         // Drawing on memory cannot fail: the canvas's error is Infallible.
         let _ = area.into_styled(outline).draw(&mut canvas);
+        let font = if mark.thin { &FONT_6X13_BOLD } else { font };
         let size = font.character_size;
         let text = Size::new(mark.label.chars().count() as u32 * size.width + 4, size.height + 2);
         // Above the box, or inside it where the frame ends.
@@ -107,7 +111,7 @@ mod tests {
         for area in
             [UnitBox::new(0.0, 0.0, 1.0, 1.0), UnitBox::new(0.9, 0.9, 1.0, 1.0), UnitBox::new(0.3, 0.4, 0.5, 0.6)]
         {
-            let mark = Mark { area, label: label("a blue bicycle", 0.931), colour: 7 };
+            let mark = Mark { area, label: label("a blue bicycle", 0.931), colour: 7, thin: false };
             assert!(draw(&frame, std::slice::from_ref(&mark)).iter().any(|value| *value != 0));
             let decoded = image::load_from_memory(&jpeg(&frame, &[mark], 80)).expect("a JPEG");
             assert_eq!((decoded.width(), decoded.height()), (160, 90));

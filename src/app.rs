@@ -3,6 +3,7 @@
 mod cameras;
 mod control;
 mod counters;
+mod examples;
 mod health;
 mod learning;
 mod watcher;
@@ -165,21 +166,24 @@ pub fn encoder(
     Ok(encoder)
 }
 
-/// One warning for each phrase with words that the model was not trained with.
+/// One warning for each phrase with words that the model was not trained with, and each that is scored whole although it
+/// says a place or a count.
 pub fn unknown_words(model: &Model, cameras: &[CameraSettings]) -> Vec<String> {
-    let phrases = cameras.iter().flat_map(|camera| &camera.prompts).flat_map(|p| p.phrases.iter().chain(&p.negatives));
+    let prompts = || cameras.iter().flat_map(|camera| &camera.prompts);
+    let phrases = prompts().flat_map(|p| p.understood.things().chain(&p.negatives));
+    let notes = prompts().flat_map(|p| p.understood.notes.iter().cloned());
     let warning = |phrase: &String| {
         let words = model.manifest().unknown_words(phrase);
         let named = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" and ");
         (!words.is_empty()).then(|| format!("the model {} does not know {named} in {phrase:?}", model.manifest().name))
     };
-    phrases.filter_map(warning).collect()
+    phrases.filter_map(warning).chain(notes).collect()
 }
 
-/// One prompt bank a camera. The text tower lives only as long as this takes.
+/// One prompt bank a camera. The text tower lives only as long as this takes, and so does an image tower for examples.
 ///
 /// # Errors
-/// What the model says of a phrase, with the camera and prompt.
+/// What the model says of a phrase or an example, with the camera and prompt.
 pub fn banks(model: &Model, cameras: &[CameraSettings]) -> anyhow::Result<Vec<PromptBank>> {
     let text = model.phrases();
     let scale = model.manifest().embedding.logit_scale;
@@ -187,9 +191,11 @@ pub fn banks(model: &Model, cameras: &[CameraSettings]) -> anyhow::Result<Vec<Pr
         PromptBank::new(&camera.prompts, &camera.negatives, scale, |phrase| text.encode(phrase))
             .map_err(|(prompt, error)| anyhow::anyhow!("camera {}, prompt {prompt}: {error}", camera.name))
     };
-    let banks = cameras.iter().map(bank).collect();
+    let banks: anyhow::Result<Vec<PromptBank>> = cameras.iter().map(bank).collect();
     text.keep();
-    banks
+    drop(text);
+    let examples = examples::examples(model, cameras)?;
+    Ok(banks?.into_iter().zip(examples).map(|(bank, examples)| bank.with_examples(examples)).collect())
 }
 
 type Published = (Publisher, Receiver<Request>);

@@ -32,6 +32,7 @@ pub mod eval;
 pub mod frame;
 pub mod heaps;
 pub mod mqtt;
+pub mod photo;
 pub mod pipeline;
 pub mod prompts;
 pub mod regions;

@@ -2,14 +2,17 @@
 
 mod calibrated;
 mod looks;
+mod relations;
 
 pub use calibrated::Learnt;
 use looks::Looks;
 pub use looks::Try;
+use relations::Relations;
 
+use crate::annotate::{self, Mark};
 use crate::clip::{ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name, PromptSettings};
-use crate::detect::{Detection, confirm};
+use crate::detect::{Detection, confirm, related};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::PromptBank;
 use crate::prompts::calibration::{logit, probability};
@@ -26,6 +29,7 @@ pub struct Watch {
     camera: CameraSettings,
     bank: PromptBank,
     looks: Looks,
+    relations: Relations,
     trackers: Vec<Tracker>,
     reports_from: f32,
 }
@@ -59,12 +63,33 @@ pub struct Presence {
     pub things: Vec<Detection>,
 }
 
+impl Presence {
+    /// The marks of what was seen, and thinly of what it stands beside. `phrase` is the prompt's, `colour` its index.
+    pub fn marks(&self, phrase: &str, colour: usize) -> Vec<Mark> {
+        let thing = |thing: &Detection| Mark {
+            area: thing.area,
+            label: annotate::label(phrase, thing.score),
+            colour,
+            thin: false,
+        };
+        let mut anchors: Vec<Mark> = Vec::new();
+        for related in self.things.iter().filter_map(|thing| thing.related.as_ref()) {
+            if let (Some(area), Some(label)) = (related.area, related.anchor.clone())
+                && anchors.iter().all(|known| known.area != area)
+            {
+                anchors.push(Mark { area, label, colour, thin: true });
+            }
+        }
+        anchors.into_iter().chain(self.things.iter().map(thing)).collect()
+    }
+}
+
 impl Watch {
     /// A camera's watch over frames of the size that its settings say.
     pub fn new(camera: CameraSettings, bank: PromptBank) -> Self {
         let trackers = camera.prompts.iter().map(|p| Tracker::new(camera.events.clone(), p.threshold)).collect();
-        let looks = Looks::new(&camera);
-        Self { camera, bank, looks, trackers, reports_from: f32::INFINITY }
+        let looks = Looks::new(&camera, bank.entries().len());
+        Self { camera, bank, looks, relations: Relations::default(), trackers, reports_from: f32::INFINITY }
     }
 
     /// The same watch, which reports weaker detections too: those that score `floor` or more.
@@ -93,11 +118,12 @@ impl Watch {
         for (prompt, (tracker, settings)) in self.trackers.iter_mut().zip(&self.camera.prompts).enumerate() {
             tracker.count_from(probability(self.looks.calibration().threshold(prompt, settings)));
         }
-        let mut found = self.find();
-        let floors: Vec<f32> = self.trackers.iter().map(Tracker::floor).collect();
+        let floors = self.floors();
+        let mut found = self.find(&floors);
         let prompts = &self.camera.prompts;
         let confirmed = self.looks.confirm(&frame, encoder, &self.bank, kept, prompts, &floors, &mut found)?;
         spent.encoded += confirmed;
+        let found = self.relate(found, &floors, &frame);
         let mut sight = self.follow(&frame, found);
         if self.looks.calibration_mut().frame(&frame) {
             let followed: Vec<Vec<UnitBox>> = self.trackers.iter().map(areas).collect();
@@ -116,7 +142,8 @@ impl Watch {
     /// what is no longer looked out for, or described in other words; all other events go on.
     pub fn change(&mut self, camera: CameraSettings, bank: Option<PromptBank>) -> Vec<Event> {
         let goes_on = |old: &PromptSettings, new: &PromptSettings| {
-            old.name == new.name && old.phrases == new.phrases && old.enabled == new.enabled
+            let described = |p: &PromptSettings| (p.name.clone(), p.phrases.clone(), p.understood.clone());
+            described(old) == described(new) && old.examples == new.examples && old.enabled == new.enabled
         };
         let mut events = Vec::new();
         let mut before: Vec<Option<Tracker>> = Vec::new();
@@ -145,7 +172,8 @@ impl Watch {
         self.camera = camera;
         if let Some(bank) = bank {
             self.bank = bank;
-            self.looks.forget(&kept);
+            self.looks.forget(&kept, self.bank.entries().len());
+            self.relations = Relations::default();
         }
         events
     }
@@ -166,19 +194,66 @@ impl Watch {
         events
     }
 
-    /// What the tiles say is there, prompt by prompt.
-    fn find(&self) -> Vec<Vec<Detection>> {
-        let find = |(prompt, tracker): (usize, &Tracker)| {
-            if !self.camera.prompts[prompt].enabled {
-                return Vec::new();
+    /// By question, the score from which what is found is of use.
+    fn floors(&self) -> Vec<f32> {
+        let anchors = self.bank.entries().iter().skip(self.trackers.len());
+        let anchors = anchors.map(|anchor| anchor.prompt.threshold * self.camera.events.hysteresis);
+        self.trackers.iter().map(Tracker::floor).chain(anchors).collect()
+    }
+
+    /// Whether a prompt that is looked out for has this question for its anchor.
+    fn is_anchor(&self, question: usize) -> bool {
+        let mut prompts = self.camera.prompts.iter().enumerate();
+        prompts.any(|(prompt, settings)| settings.enabled && self.bank.anchor(prompt) == Some(question))
+    }
+
+    /// What the tiles say is there, question by question.
+    fn find(&self, floors: &[f32]) -> Vec<Vec<Detection>> {
+        let find = |(question, floor): (usize, &f32)| {
+            let prompt = self.camera.prompts.get(question).filter(|prompt| prompt.enabled);
+            let is_anchor = self.is_anchor(question);
+            match prompt {
+                None if !is_anchor => Vec::new(),
+                None => self.looks.find(question, None, *floor),
+                Some(prompt) => {
+                    let mut found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
+                    // An anchor is one in any zone.
+                    found.retain(|d| is_anchor || self.counts(prompt, d));
+                    found
+                }
             }
-            let lowest = tracker.floor().min(self.reports_from);
-            let mut found = self.looks.find(prompt, &self.camera.prompts[prompt], lowest);
-            let wanted = &self.camera.prompts[prompt].zones;
-            found.retain(|d| wanted.is_empty() || self.zones(d).iter().any(|zone| wanted.contains(zone)));
-            found
         };
-        self.trackers.iter().enumerate().map(find).collect()
+        floors.iter().enumerate().map(find).collect()
+    }
+
+    /// Whether a detection is where its prompt counts.
+    fn counts(&self, prompt: &PromptSettings, detection: &Detection) -> bool {
+        prompt.zones.is_empty() || self.zones(detection).iter().any(|zone| prompt.zones.contains(zone))
+    }
+
+    /// Of what was found, question by question, what stands as the prompts say, prompt by prompt.
+    fn relate(&mut self, mut found: Vec<Vec<Detection>>, floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
+        let anchors: Vec<usize> = (0..found.len()).filter(|question| self.is_anchor(*question)).collect();
+        for question in anchors {
+            let threshold = match self.camera.prompts.get(question) {
+                Some(prompt) => probability(self.looks.calibration().threshold(question, prompt)),
+                None => self.bank.entries()[question].prompt.threshold,
+            };
+            let strong = found[question].iter().filter(|thing| thing.score >= floors[question]);
+            self.relations.see(question, strong, threshold, self.looks.complete(), frame.captured, &self.camera.events);
+        }
+        found.truncate(self.camera.prompts.len());
+        let aspect = frame.width() as f32 / frame.height() as f32;
+        for (index, found) in found.iter_mut().enumerate() {
+            let prompt = &self.camera.prompts[index];
+            found.retain(|detection| prompt.enabled && self.counts(prompt, detection));
+            if let Some(relation) = &prompt.understood.relation {
+                let reference =
+                    self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
+                *found = related(std::mem::take(found), relation, &reference, floors[index], aspect);
+            }
+        }
+        found
     }
 
     fn follow(&mut self, frame: &Frame, found: Vec<Vec<Detection>>) -> Sight {
@@ -242,6 +317,7 @@ impl Watch {
                     alarms_per_day: level.alarms_per_day(explained.threshold),
                     learning: explained.learning,
                 }),
+                related: track.detection.related.map(|related| *related),
             },
         }
     }

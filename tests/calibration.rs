@@ -145,7 +145,10 @@ fn an_empty_scene_that_flickers_gives_nothing_and_what_comes_then_is_told() {
         }
     }
     let explained = watch.explained();
-    assert!(explained.iter().all(|(_, e)| e.level.is_some_and(|l| l.windows > 50.0 && l.median < 0.0)), "{explained:?}");
+    assert!(
+        explained.iter().all(|(_, e)| e.level.is_some_and(|l| l.windows > 50.0 && l.median < 0.0)),
+        "{explained:?}"
+    );
     let found: BTreeSet<String> = told(&street, &mut watch, &street.encoder).into_iter().map(|(p, _)| p).collect();
     assert!(["a bicycle", "a bus"].iter().all(|phrase| found.contains(*phrase)), "{found:?}");
 }

@@ -214,3 +214,65 @@ fn sparkplugs_ids_are_checked_and_shown() {
     let shown = lookout::config::show::written(&settings).to_string();
     assert!(shown.contains("group = \"Plant 1\"") && shown.contains("lookout-{device}-sparkplug"), "{shown}");
 }
+
+/// A camera with a zone and one prompt.
+fn with_prompt(prompt: &str) -> String {
+    format!(
+        "[[camera]]\nname = \"a\"\nsource = \"demo://street\"\n[[camera.zone]]\nname = \"gate\"\n\
+         points = [[0, 0], [1, 0], [1, 1]]\n[[camera.prompt]]\n{prompt}\n"
+    )
+}
+
+#[test]
+fn relations_are_said_by_phrases_or_by_tables_and_shown_as_they_were_written() {
+    for (prompt, targets, relation) in [
+        ("phrases = \"a dog near the gate\"", "a dog", "near the zone gate"),
+        ("phrases = \"a dog near the gate\"\nrelation = \"none\"", "a dog near the gate", ""),
+        ("phrases = \"a dog near the gate\"\nrelation = false", "a dog near the gate", ""),
+        ("phrases = \"a dog near the gate\"\nrelation = { distance = 2.5 }", "a dog", "near the zone gate within 2.5"),
+        ("phrases = \"a dog\"\nrelation = { at_least = 2 }", "a dog", "at least 2"),
+        ("phrases = \"a dog\"\nrelation = { kind = \"near\", anchor_zone = \"gate\" }", "a dog", "near the zone gate"),
+        (
+            "phrases = \"a dog\"\nrelation = { kind = \"right_of\", anchor = \"a car near me\", at_least = 3 }",
+            "a dog",
+            "right of \"a car near me\", at least 3",
+        ),
+    ] {
+        let settings = parse(&with_prompt(prompt), "test", Path::new(""), false).expect("valid");
+        let understood = &settings.cameras[0].prompts[0].understood;
+        assert_eq!(understood.targets, [targets], "{prompt}");
+        let said = understood.relation.as_ref().map(lookout::prompts::Relation::in_words).unwrap_or_default();
+        assert_eq!(said, relation, "{prompt}");
+        let cameras = lookout::config::show::written(&settings).remove("camera").expect("cameras");
+        let shown = toml::Table::from_iter([("camera".to_owned(), cameras)]).to_string();
+        let again = parse(&shown, "shown", Path::new(""), false).expect("what is shown can be read");
+        assert_eq!(again.cameras[0].prompts, settings.cameras[0].prompts, "{shown}");
+    }
+}
+
+#[test]
+fn faults_in_relations_say_what_would_be_right() {
+    for (relation, wanted) in [
+        ("\"near\"", "camera[0].prompt[0].relation: is \"near\", should be \"none\" or a table"),
+        (
+            "{ kind = \"beside\", anchor = \"a car\" }",
+            "relation.kind: is \"beside\", should be one of left_of, right_of",
+        ),
+        ("{ kind = \"near\" }", "relation.anchor: is missing"),
+        (
+            "{ kind = \"near\", anchor_zone = \"yard\" }",
+            "relation.anchor_zone: there is no zone \"yard\"; zones here: gate",
+        ),
+        ("{ kind = \"near\", anchor = \"a car\", anchor_zone = \"gate\" }", "set one of the two"),
+        ("{ anchor = \"a car\" }", "`kind` is missing"),
+        ("{ distance = 2 }", "neither `kind` nor a phrase"),
+        ("{ kind = \"without\", anchor_zone = \"gate\" }", "outside"),
+        ("{ kind = \"outside\", anchor = \"a car\" }", "needs an `anchor_zone`"),
+        ("{ at_least = 0 }", "should be a whole number from 1 to 100"),
+        ("{ kin = \"near\" }", "did you mean `kind`?"),
+    ] {
+        let text = with_prompt(&format!("phrases = \"a dog\"\nrelation = {relation}"));
+        let error = parse(&text, "test", Path::new(""), false).expect_err(relation).to_string();
+        assert!(error.contains(wanted), "{relation}: {error}");
+    }
+}

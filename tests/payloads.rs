@@ -4,9 +4,12 @@
 #[allow(dead_code, reason = "tests/mqtt.rs uses the rest")]
 mod support;
 
+use lookout::detect::Related;
+use lookout::frame::UnitBox;
 use lookout::mqtt::payload::{EventMessage, stats_json};
 use lookout::mqtt::stats::CameraStats;
 use lookout::mqtt::{Stats, board::Board};
+use lookout::prompts::relation::Kind;
 use lookout::store::{OutboxCounts, OutboxId, StoreError};
 use lookout::track::EventKind;
 use support::{event, golden, name, schema};
@@ -23,6 +26,19 @@ fn payloads_are_pinned_by_golden_files() {
         let read: EventMessage = serde_json::from_slice(&json).expect("reads what it wrote");
         assert_eq!(read.to_json(), json, "an event survives the store unchanged");
     }
+    let beside = Related {
+        kind: Some(Kind::RightOf),
+        anchor: Some("the traffic light".to_owned()),
+        area: Some(UnitBox::new(0.1, 0.2, 0.133_333, 0.5)),
+        zone: None,
+        count: Some(2),
+    };
+    let mut related = event(EventKind::New, 0);
+    related.evidence.related = Some(beside);
+    let json = EventMessage::new(&name("hof"), &related).to_json();
+    schema.validate(&golden("event_related", &json)).expect("fits docs/event.schema.json");
+    let read: EventMessage = serde_json::from_slice(&json).expect("reads what it wrote");
+    assert_eq!(read.to_json(), json, "an event survives the store unchanged");
     let camera =
         CameraStats { frames: 900, frames_dropped: 600, frames_analysed: 300, fps: 1.9, regions_postponed: 12 };
     let stats = Stats {

@@ -203,7 +203,11 @@ impl Control {
         let (next, camera) = self.judged(name, asked)?;
         let present = self.present(name)?;
         let words = |camera: &CameraSettings| -> Vec<_> {
-            camera.prompts.iter().map(|p| (p.name.clone(), p.phrases.clone(), p.negatives.clone())).collect()
+            camera
+                .prompts
+                .iter()
+                .map(|p| (p.name.clone(), p.phrases.clone(), p.understood.clone(), p.negatives.clone()))
+                .collect()
         };
         let bank = if words(present) == words(&camera) { None } else { Some(self.bank(&camera)?) };
         let announce = words(present) != words(&camera);

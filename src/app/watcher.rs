@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::counters::Counters;
 use super::learning::Learning;
-use crate::annotate::{Mark, jpeg, label};
+use crate::annotate::{Mark, jpeg};
 use crate::capture::{LatestReceiver, Received};
 use crate::clip::TileEncoder;
 use crate::config::settings::{CameraSettings, Name};
@@ -232,16 +232,9 @@ impl Watcher {
     }
 
     fn marks(&self, sight: &Sight) -> Vec<Mark> {
-        let of_prompt = |(colour, presence): (usize, &Presence)| {
-            let phrase = self.watch.camera().prompts[colour].phrases[0].clone();
-            let mark = move |thing: &crate::detect::Detection| Mark {
-                area: thing.area,
-                label: label(&phrase, thing.score),
-                colour,
-            };
-            presence.things.iter().map(mark).collect::<Vec<_>>()
-        };
-        sight.present.iter().enumerate().flat_map(of_prompt).collect()
+        let phrase = |prompt: usize| &self.watch.camera().prompts[prompt].phrases[0];
+        let marks = |(prompt, presence): (usize, &Presence)| presence.marks(phrase(prompt), prompt);
+        sight.present.iter().enumerate().flat_map(marks).collect()
     }
 
     fn tell(&mut self, events: &[Event], seen: Option<(&Frame, &[Mark])>) {

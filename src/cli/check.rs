@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::app;
 use crate::config;
 use crate::config::settings::Settings;
+use crate::prompts::Understood;
 use crate::store::Store;
 
 /// Arguments of `lookout check`.
@@ -47,6 +48,7 @@ pub(super) fn run(args: CheckArgs) -> anyhow::Result<()> {
         Some(Err(error)) => println!("# What was changed by message is not known: {error}"),
         None => {}
     }
+    print!("{}", understood(&settings));
     println!("{}", shown(&settings));
     Ok(())
 }
@@ -79,6 +81,24 @@ fn forget(store: &Store, wanted: &str) -> anyhow::Result<usize> {
         store.change(&gone, Timestamp::now())?;
     }
     Ok(gone.len())
+}
+
+/// How phrases that say a place or a count are understood, as comments.
+fn understood(settings: &Settings) -> String {
+    let mut text = String::new();
+    for camera in &settings.cameras {
+        for prompt in &camera.prompts {
+            let Understood { targets, relation, notes } = &prompt.understood;
+            let at = format!("# {}/prompts/{}", camera.name, prompt.name);
+            // A phrase can have come from a stranger: no line of it may end the comment.
+            notes.iter().for_each(|note| text.push_str(&format!("{at}: {}\n", note.replace(char::is_control, " "))));
+            if let Some(relation) = relation {
+                let targets: Vec<String> = targets.iter().map(|target| format!("{target:?}")).collect();
+                text.push_str(&format!("{at} is looked for as {}, {}\n", targets.join(" or "), relation.in_words()));
+            }
+        }
+    }
+    text
 }
 
 /// The settings as a configuration would say them, secrets hidden.

@@ -16,7 +16,7 @@ use crate::clip::TileEncoder;
 use crate::config::settings::{CameraSettings, EventSettings, Rotation, Source};
 use crate::frame::Frame;
 use crate::heaps;
-use crate::pipeline::{Sight, Watch};
+use crate::pipeline::{Presence, Sight, Watch};
 
 /// Arguments of `lookout detect`.
 #[derive(clap::Args)]
@@ -54,11 +54,8 @@ impl Detector {
     }
 
     fn marks(&self, sight: &Sight) -> Vec<Mark> {
-        let mark = |(colour, presence): (usize, &crate::pipeline::Presence)| {
-            let label = |score| annotate::label(&self.phrases[colour], score);
-            presence.things.iter().map(|t| Mark { area: t.area, label: label(t.score), colour }).collect::<Vec<_>>()
-        };
-        sight.present.iter().enumerate().flat_map(mark).collect()
+        let marks = |(prompt, presence): (usize, &Presence)| presence.marks(&self.phrases[prompt], prompt);
+        sight.present.iter().enumerate().flat_map(marks).collect()
     }
 }
 

@@ -225,7 +225,7 @@ fn picture(frame: &Frame, mistake: &Mistake, (width, height): (f64, f64), colour
     let [x, y, w, h] = mistake.area;
     let unit = |v: f64, of: f64| (v / of) as f32;
     let area = UnitBox::new(unit(x, width), unit(y, height), unit(x + w, width), unit(y + h, height));
-    let jpeg = annotate::jpeg(frame, &[Mark { area, label: mistake.label.clone(), colour }], 75);
+    let jpeg = annotate::jpeg(frame, &[Mark { area, label: mistake.label.clone(), colour, thin: false }], 75);
     let data = base64::engine::general_purpose::STANDARD.encode(jpeg);
     format!("<img alt='{}' src='data:image/jpeg;base64,{data}'>", escaped(&mistake.label))
 }

@@ -10,13 +10,14 @@ mod eval_report;
 mod events;
 mod models;
 mod offline;
-mod photo;
 mod prompts;
 mod report;
 mod run;
 mod watch;
 
 use std::process::ExitCode;
+
+use crate::photo;
 
 /// What to do.
 #[derive(clap::Subcommand)]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::detect::Detection;
 use crate::pipeline::Sight;
+use crate::prompts::relation::Kind;
 
 /// One line of a report: a thing on a frame.
 pub(super) struct Finding {
@@ -43,6 +44,19 @@ impl Finding {
             "box_px": area.to_pixels(self.frame_size.0, self.frame_size.1),
             "box": unit,
         });
+        if let Some(related) = &self.thing.related {
+            let mut relation = json!({ "kind": related.kind.map_or("at_least", Kind::as_str) });
+            if let Some(anchor) = &related.anchor {
+                relation["anchor"] = json!(anchor);
+            }
+            if let Some(area) = related.area {
+                relation["anchor_box_px"] = json!(area.to_pixels(self.frame_size.0, self.frame_size.1));
+            }
+            if let Some(count) = related.count {
+                relation["count"] = json!(count);
+            }
+            all["relation"] = relation;
+        }
         if let Some(position) = self.position {
             all["time_s"] = json!((position.as_secs_f64() * 1e3).round() / 1e3);
         }

@@ -140,7 +140,8 @@ fn settings(mut top: Table<'_>, faults: &Faults, folder: &Path) -> Settings {
         }
         None => default_store(),
     };
-    let tables = top.tables("camera");
+    let mut tables = top.tables("camera");
+    tables.iter_mut().for_each(|table| table.join_paths("prompt", &["examples", "counter_examples"], folder));
     let written: Vec<_> = tables.iter().map(|table| table.values().clone()).collect();
     let cameras: Vec<_> = tables.into_iter().map(|table| camera::camera(table, faults)).collect();
     if cameras.is_empty() {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::sparkplug::SparkplugSettings;
 use super::written::Written;
 use crate::clip::Precision;
-use crate::frame::Polygon;
+use crate::frame::{PixelRect, Polygon};
+use crate::prompts::Understood;
 
 /// Everything that one run of the program needs.
 #[derive(Clone, Debug)]
@@ -356,7 +357,7 @@ pub struct PromptSettings {
     pub name: Name,
     /// Whether it is looked out for; if not, it still competes with the others.
     pub enabled: bool,
-    /// Ways to say it, at least one; averaged.
+    /// Ways to say it, at least one; averaged. Where only pictures say it, what people are shown.
     pub phrases: Vec<String>,
     /// What it is not.
     pub negatives: Vec<String>,
@@ -366,6 +367,28 @@ pub struct PromptSettings {
     pub false_alarms_per_day: Option<f32>,
     /// If not empty, only detections centred in one of these zones count.
     pub zones: Vec<Name>,
+    /// What the phrases ask for: things, and where and how many. It belongs to `phrases`: who changes those makes it anew.
+    pub understood: Understood,
+    /// Pictures of it.
+    pub examples: Vec<Example>,
+    /// Pictures of what it is not.
+    pub counter_examples: Vec<Example>,
+}
+
+/// A picture, or a part of one, that shows something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// The file.
+    pub path: PathBuf,
+    /// The part of it where the thing is; `None` is the whole picture.
+    pub area: Option<PixelRect>,
+}
+
+impl fmt::Display for Example {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        self.area.map_or(Ok(()), |area| write!(f, "#{},{},{},{}", area.x, area.y, area.width, area.height))
+    }
 }
 
 /// When detections become events.

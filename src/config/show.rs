@@ -3,11 +3,13 @@
 use toml::{Table, Value};
 
 use super::settings::{
-    CameraSettings, DiscoveryForm, EventForm, LogFormat, MqttSettings, PromptSettings, Protocol, Rotation, Settings,
-    Source, StoreSettings,
+    CameraSettings, DiscoveryForm, EventForm, LogFormat, MqttSettings, Name, PromptSettings, Protocol, Rotation,
+    Settings, Source, StoreSettings, Zone,
 };
 use super::sparkplug::SparkplugSettings;
 use crate::frame::Polygon;
+use crate::prompts::Understood;
+use crate::prompts::relation::{Anchor, Relation};
 
 /// The settings in the form of the configuration file. A password shows as `***`, a source without its credentials.
 pub fn written(settings: &Settings) -> Table {
@@ -155,18 +157,56 @@ fn camera(camera: &CameraSettings) -> Table {
         Value::Table(Table::from_iter([name, ("points".to_owned(), polygon(&zone.polygon))]))
     });
     table.insert("zone".into(), Value::Array(zones.collect()));
-    table.insert("prompt".into(), Value::Array(camera.prompts.iter().map(|p| Value::Table(prompt(p))).collect()));
+    table.insert(
+        "prompt".into(),
+        Value::Array(camera.prompts.iter().map(|p| Value::Table(prompt(p, &camera.zones))).collect()),
+    );
     table
 }
 
-fn prompt(prompt: &PromptSettings) -> Table {
+fn prompt(prompt: &PromptSettings, zones: &[Zone]) -> Table {
     let mut table = Table::new();
     put(&mut table, "name", prompt.name.as_str());
     put(&mut table, "enabled", prompt.enabled);
-    put(&mut table, "phrases", prompt.phrases.clone());
+    put(&mut table, "phrases", if prompt.understood.targets.is_empty() { Vec::new() } else { prompt.phrases.clone() });
     put(&mut table, "negatives", prompt.negatives.clone());
     put(&mut table, "threshold", short(prompt.threshold));
     put(&mut table, "false_alarms_per_day", short(prompt.false_alarms_per_day.unwrap_or_default()));
     put(&mut table, "zones", prompt.zones.iter().map(|zone| zone.as_str().to_owned()).collect::<Vec<_>>());
+    for (key, examples) in [("examples", &prompt.examples), ("counter_examples", &prompt.counter_examples)] {
+        if !examples.is_empty() {
+            put(&mut table, key, examples.iter().map(ToString::to_string).collect::<Vec<_>>());
+        }
+    }
+    let names: Vec<Name> = zones.iter().map(|zone| zone.name.clone()).collect();
+    let (understood, said) = (&prompt.understood, Understood::new(&prompt.phrases, &names));
+    // What the phrases say themselves need not be said again.
+    match &understood.relation {
+        None if said.relation.is_some() => put(&mut table, "relation", "none"),
+        Some(relation) if *understood != said => {
+            let of_phrases = understood.targets != prompt.phrases;
+            put(&mut table, "relation", self::relation(relation, of_phrases));
+        }
+        _ => {}
+    }
+    table
+}
+
+/// A relation; where the phrases say the kind and the anchor, only what is said beside.
+fn relation(relation: &Relation, of_phrases: bool) -> Table {
+    let mut table = Table::new();
+    if let Some(place) = &relation.place {
+        if !of_phrases {
+            put(&mut table, "kind", place.kind.as_str());
+            match &place.anchor {
+                Anchor::Zone(zone) => put(&mut table, "anchor_zone", zone.as_str()),
+                Anchor::Thing(phrases) => put(&mut table, "anchor", phrases[0].clone()),
+            }
+        }
+        place.distance.iter().for_each(|distance| put(&mut table, "distance", short(*distance)));
+    }
+    if relation.at_least > 1 {
+        put(&mut table, "at_least", i64::from(relation.at_least));
+    }
     table
 }

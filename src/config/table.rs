@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
+use std::path::Path;
 
 use config::{Map, Value, ValueKind};
 
@@ -81,6 +82,25 @@ impl<'a> Table<'a> {
     /// What has not been taken yet, as written.
     pub fn values(&self) -> &Map<String, Value> {
         &self.values
+    }
+
+    /// Lets relative paths under these keys of the tables `[[list]]` start at `folder`, before anything is taken.
+    pub fn join_paths(&mut self, list: &str, keys: &[&str], folder: &Path) {
+        fn joined(value: &mut Value, folder: &Path) {
+            match &mut value.kind {
+                ValueKind::String(path) => *path = folder.join(&*path).display().to_string(),
+                ValueKind::Array(items) => items.iter_mut().for_each(|item| joined(item, folder)),
+                _ => {}
+            }
+        }
+        let Some(ValueKind::Array(items)) = self.values.get_mut(list).map(|value| &mut value.kind) else { return };
+        for item in items {
+            if let ValueKind::Table(table) = &mut item.kind {
+                for key in keys {
+                    table.get_mut(*key).into_iter().for_each(|value| joined(value, folder));
+                }
+            }
+        }
     }
 
     /// Whether the key is there and has not been taken.

@@ -93,15 +93,7 @@ mod tests {
 
     #[test]
     fn one_look_serves_all_that_found_the_same_thing_until_it_changes() {
-        let found = |prompt, x0: f32, score| Detection {
-            prompt,
-            area: UnitBox::new(x0, 0.2, x0 + 0.2, 0.6),
-            score,
-            margin: 0.1,
-            runner_up: 0,
-            tiles: 1,
-            embedding: None,
-        };
+        let found = |prompt, x0: f32, score| Detection::new(prompt, UnitBox::new(x0, 0.2, x0 + 0.2, 0.6), score);
         let all = [found(0, 0.1, 0.7), found(1, 0.105, 0.9), found(0, 0.6, 0.8)];
         let mut looks = Confirmations::default();
         assert_eq!(looks.asked(all.iter(), 12), [all[1].area, all[2].area]);

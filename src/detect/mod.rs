@@ -1,10 +1,14 @@
 //! Detections: tile scores become an evidence map, and the map becomes boxes.
 
+pub mod anchor;
 pub mod confirm;
 pub mod evidence;
+pub mod relation;
 
+pub use anchor::Anchors;
 pub use confirm::Confirmations;
 pub use evidence::{EvidenceMap, Spread};
+pub use relation::{Reference, Related, related};
 
 use crate::clip::Embedding;
 use crate::frame::UnitBox;
@@ -14,7 +18,7 @@ use crate::regions::Foreground;
 /// One thing found on one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detection {
-    /// Which prompt: its index in the bank.
+    /// Which question: its index in the bank, which is that of the prompt.
     pub prompt: usize,
     /// Where.
     pub area: UnitBox,
@@ -28,6 +32,15 @@ pub struct Detection {
     pub tiles: u32,
     /// What the encoder made of its own crop, once it is confirmed.
     pub embedding: Option<Embedding>,
+    /// How it stands to what the prompt names beside it, where it names anything.
+    pub related: Option<Box<Related>>,
+}
+
+impl Detection {
+    /// A thing of which no more is known than where it is and its score.
+    pub fn new(prompt: usize, area: UnitBox, score: f32) -> Self {
+        Self { prompt, area, score, margin: 0.0, runner_up: 0, tiles: 1, embedding: None, related: None }
+    }
 }
 
 /// Two boxes of one prompt that overlap by more than this are one thing.
@@ -67,15 +80,9 @@ pub fn detections(
         let tiles =
             seeds.iter().filter(|(other, _)| other.intersection(&area) > 0.5 * area.area().min(other.area())).count()
                 as u32;
-        found.push(Detection {
-            prompt,
-            area,
-            score: score.probability,
-            margin: score.margin,
-            runner_up: score.runner_up,
-            tiles: tiles.max(1),
-            embedding: None,
-        });
+        let Score { probability, margin, runner_up, .. } = *score;
+        let tiles = tiles.max(1);
+        found.push(Detection { margin, runner_up, tiles, ..Detection::new(prompt, area, probability) });
     }
     found
 }

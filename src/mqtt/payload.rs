@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::stats::Stats;
 use crate::capture::CameraStatus;
 use crate::config::settings::{EventForm, Name};
-use crate::prompts::Explained;
+use crate::detect::Related;
+use crate::frame::UnitBox;
 use crate::prompts::calibration::probability;
+use crate::prompts::{Explained, relation};
 use crate::store::OutboxCounts;
 use crate::track::{Event, EventKind};
 
@@ -105,6 +107,9 @@ pub struct EvidenceMessage {
     pub hits: u32,
     /// What this camera's background has to do with it; `null` until something is known of it.
     pub background: Option<BackgroundMessage>,
+    /// How it stands to what the prompt names beside it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub relation: Option<RelationMessage>,
 }
 
 /// What the camera's empty scene scores for the prompt at its best.
@@ -118,6 +123,43 @@ pub struct BackgroundMessage {
     pub alarms_per_day: f64,
     /// Whether too little was seen yet to go by.
     pub learning: bool,
+}
+
+/// How a thing stands to another, or how many there are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RelationMessage {
+    /// `right_of`, `near`, `without`, …; `at_least` where only a count was asked.
+    pub kind: String,
+    /// To what: its phrase.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub anchor: Option<String>,
+    /// Where that is, in fractions of the frame.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub anchor_box: Option<BoxMessage>,
+    /// To what zone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub zone: Option<String>,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub count: Option<u32>,
+}
+
+impl RelationMessage {
+    fn new(related: &Related) -> Self {
+        Self {
+            kind: related.kind.map_or("at_least", relation::Kind::as_str).to_owned(),
+            anchor: related.anchor.clone(),
+            anchor_box: related.area.map(BoxMessage::new),
+            zone: related.zone.as_ref().map(Name::to_string),
+            count: related.count,
+        }
+    }
+}
+
+impl BoxMessage {
+    fn new(area: UnitBox) -> Self {
+        Self { x0: round(area.x0), y0: round(area.y0), x1: round(area.x1), y1: round(area.y1) }
+    }
 }
 
 impl EventMessage {
@@ -139,12 +181,7 @@ impl EventMessage {
             phrase: event.phrase.clone(),
             score: round(event.score),
             top_score: round(event.top_score),
-            area: BoxMessage {
-                x0: round(event.area.x0),
-                y0: round(event.area.y0),
-                x1: round(event.area.x1),
-                y1: round(event.area.y1),
-            },
+            area: BoxMessage::new(event.area),
             box_px: event.area.to_pixels(width, height),
             frame: FrameMessage { width, height },
             zones: event.zones.iter().map(Name::to_string).collect(),
@@ -163,6 +200,7 @@ impl EventMessage {
                     alarms_per_day: round(background.alarms_per_day),
                     learning: background.learning,
                 }),
+                relation: event.evidence.related.as_ref().map(RelationMessage::new),
             },
             historical: false,
         }

@@ -52,15 +52,17 @@ pub(super) struct Looks {
     patch_rows: Option<usize>,
     gate: MotionGate,
     foreground: Foreground,
-    /// By prompt and spot.
+    /// By question and spot.
     scores: Vec<Vec<Option<Score>>>,
     confirmations: Confirmations,
     calibration: Calibration,
+    /// Whether every part has been looked at once.
+    complete: bool,
 }
 
 impl Looks {
-    /// Nothing seen yet, of frames of the size that the settings say.
-    pub(super) fn new(camera: &CameraSettings) -> Self {
+    /// Nothing seen yet, of frames of the size that the settings say, about so many questions.
+    pub(super) fn new(camera: &CameraSettings, questions: usize) -> Self {
         let mut looks = Self {
             tiles: Vec::new(),
             size: camera.size,
@@ -68,9 +70,10 @@ impl Looks {
             patch_rows: None,
             gate: MotionGate::new(0, REFRESH),
             foreground: Foreground::default(),
-            scores: Vec::new(),
+            scores: vec![Vec::new(); questions],
             confirmations: Confirmations::default(),
             calibration: Calibration::new(camera.prompts.len(), 0),
+            complete: false,
         };
         looks.lay(camera, camera.size, None);
         looks
@@ -101,7 +104,12 @@ impl Looks {
         };
         self.spots = self.tiles.iter().flat_map(blocks).collect();
         let all: Vec<_> = (0..camera.prompts.len()).map(Some).collect();
-        self.forget(&all);
+        self.forget(&all, self.scores.len());
+    }
+
+    /// Whether every part of the frame has been looked at since everything was forgotten.
+    pub(super) fn complete(&self) -> bool {
+        self.complete
     }
 
     /// What the camera's background says, prompt by prompt.
@@ -113,13 +121,14 @@ impl Looks {
         &mut self.calibration
     }
 
-    /// Forgets all scores: other prompts ask other questions, and every tile is looked at anew. `kept` says which of the
+    /// Forgets all scores: so many other questions are asked, and every tile is looked at anew. `kept` says which of the
     /// prompts so far each of the new ones is.
-    pub(super) fn forget(&mut self, kept: &[Option<usize>]) {
+    pub(super) fn forget(&mut self, kept: &[Option<usize>], questions: usize) {
         self.calibration.relay(kept, self.spots.len());
         self.gate = MotionGate::new(self.tiles.len(), REFRESH);
         self.confirmations = Confirmations::default();
-        self.scores = vec![vec![None; self.spots.len()]; kept.len()];
+        self.scores = vec![vec![None; self.spots.len()]; questions];
+        self.complete = false;
     }
 
     /// Encodes and scores what the frame has changed or what is old, at most `limit` tiles, those first on which something is
@@ -163,16 +172,18 @@ impl Looks {
         bank.attune(&self.calibration.temperature);
         for (tile, embeddings) in chosen.iter().zip(&embeddings) {
             for (spot, embedding) in self.spots_of(*tile).zip(embeddings) {
-                for (prompt, score) in bank.score(embedding).into_iter().enumerate() {
-                    self.scores[prompt][spot] = Some(score);
+                for (question, score) in bank.score(embedding).into_iter().enumerate() {
+                    self.scores[question][spot] = Some(score);
                     let area = &self.spots[spot];
-                    if followed.get(prompt).is_none_or(|things| things.iter().all(|t| t.intersection(area) == 0.0)) {
-                        self.calibration.learn(prompt, spot, score.logit, frame.captured);
+                    // Anchors are followed by nobody, and what always stands there is what they are asked for.
+                    if followed.get(question).is_some_and(|f| f.iter().all(|t| t.intersection(area) == 0.0)) {
+                        self.calibration.learn(question, spot, score.logit, frame.captured);
                     }
                 }
             }
         }
         self.gate.encoded(chosen.iter().copied(), frame.captured);
+        self.complete = self.complete || self.scores.iter().all(|scores| scores.iter().all(Option::is_some));
         Ok(Spent { encoded: chosen.len(), postponed: needed - chosen.len() })
     }
 
@@ -181,10 +192,10 @@ impl Looks {
         tile * each..(tile + 1) * each
     }
 
-    /// What a spot's score is worth, which has to be better than usual there.
-    fn worth(&self, prompt: usize, spot: usize, settings: &PromptSettings) -> Option<Score> {
-        let score = self.scores[prompt][spot]?;
-        Some(less(score, self.calibration.handicap(prompt, spot, settings)))
+    /// What a spot's score is worth: a prompt's has to be better than usual there, an anchor's stands.
+    fn worth(&self, question: usize, spot: usize, prompt: Option<&PromptSettings>) -> Option<Score> {
+        let score = self.scores[question][spot]?;
+        Some(prompt.map_or(score, |prompt| less(score, self.calibration.handicap(question, spot, prompt))))
     }
 
     /// What a prompt's own crop has to be better by than it is: as the spots in it, on the mean.
@@ -195,17 +206,18 @@ impl Looks {
         sum / count.max(1) as f32
     }
 
-    /// What the spots say is there of one prompt, from a score of `floor` on.
-    pub(super) fn find(&self, prompt: usize, settings: &PromptSettings, floor: f32) -> Vec<Detection> {
+    /// What the spots say is there of one question's thing, from a score of `floor` on. `prompt` is the question's, if it
+    /// is one's and no anchor's.
+    pub(super) fn find(&self, question: usize, prompt: Option<&PromptSettings>, floor: f32) -> Vec<Detection> {
         let aspect = self.size.0 as f32 / self.size.1 as f32;
         let spread = if self.patch_rows.is_some() { Spread::BLOCKS } else { Spread::TILES };
-        let scores: Vec<_> = (0..self.spots.len()).map(|spot| self.worth(prompt, spot, settings)).collect();
-        let rough = detections(prompt, &self.spots, &scores, floor, aspect, spread);
+        let scores: Vec<_> = (0..self.spots.len()).map(|spot| self.worth(question, spot, prompt)).collect();
+        let rough = detections(question, &self.spots, &scores, floor, aspect, spread);
         outlined(rough, &self.foreground)
     }
 
-    /// Looks once more at what was found and could go on a track (by prompt, from the score in `floors` on), and lets that
-    /// look decide. Returns how many crops it took, at most `most`.
+    /// Looks once more at what was found and could go on a track (by question, from the score in `floors` on), and lets
+    /// that look decide. Returns how many crops it took, at most `most`.
     ///
     /// # Errors
     /// What the encoder says.
@@ -227,9 +239,12 @@ impl Looks {
         for (found, floor) in found.iter_mut().zip(floors) {
             let (strong, weak): (Vec<_>, Vec<_>) = found.drain(..).partition(|d| d.score >= *floor);
             let confirmed = self.confirmations.confirm(strong, bank);
-            found.extend(confirmed.into_iter().map(|d| {
-                let handicap = self.handicap(d.prompt, &d.area, &prompts[d.prompt]);
-                Detection { score: probability(logit(d.score) - handicap), ..d }
+            found.extend(confirmed.into_iter().map(|d| match prompts.get(d.prompt) {
+                Some(prompt) => {
+                    let handicap = self.handicap(d.prompt, &d.area, prompt);
+                    Detection { score: probability(logit(d.score) - handicap), ..d }
+                }
+                None => d,
             }));
             found.extend(weak);
             found.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -255,9 +270,9 @@ impl Looks {
         for (prompt, settings) in prompts.iter().enumerate() {
             let free = |area: &UnitBox| followed[prompt].iter().all(|thing| thing.intersection(area) == 0.0);
             let spots = (0..self.spots.len()).filter(|spot| free(&self.spots[*spot]));
-            let worth = spots.filter_map(|spot| self.worth(prompt, spot, settings));
+            let worth = spots.filter_map(|spot| self.worth(prompt, spot, Some(settings)));
             let Some(best) = worth.max_by(|a, b| a.logit.total_cmp(&b.logit)) else { continue };
-            let found = self.find(prompt, settings, best.probability * 0.999);
+            let found = self.find(prompt, Some(settings), best.probability * 0.999);
             tries.extend(found.into_iter().find(|found| free(&found.area)));
         }
         let asked = self.confirmations.asked(tries.iter(), most);

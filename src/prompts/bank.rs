@@ -1,7 +1,11 @@
 //! The prompt bank: every prompt's embedding beside those of what it must be told apart from.
 
-use super::phrase::{colourless, in_templates, other_colours, other_sizes, overlaps, plainer};
+use super::calibration::probability;
+use super::examples::{Examples, Likeness, together};
+use super::phrase::{colourless, in_templates, other_colours, other_sizes, overlaps, plainer, same_words};
+use super::relation::{Anchor, Place};
 use super::temperature::Temperature;
+use super::understood::Understood;
 use crate::clip::Embedding;
 use crate::config::settings::PromptSettings;
 
@@ -15,32 +19,48 @@ pub struct Score {
     pub probability: f32,
     /// The same as log-odds.
     pub logit: f32,
-    /// Cosine to the prompt less cosine to the nearest contender.
+    /// Cosine to the prompt less cosine to the nearest contender; where examples help, what would say as much by words alone.
     pub margin: f32,
     /// Which contender came nearest: an index into [`Entry::contenders`].
     pub runner_up: usize,
 }
 
-/// One prompt with its embedding.
+impl Score {
+    /// Of a prompt that nothing describes.
+    const NONE: Self = Self { probability: 0.0, logit: -20.0, margin: 0.0, runner_up: 0 };
+}
+
+/// One question with its embedding: a prompt's thing, or an anchor, which is asked for and never told.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// As the settings say.
+    /// As the settings say; of an anchor, its phrases and the defaults.
     pub prompt: PromptSettings,
-    embedding: Embedding,
+    /// `None` where pictures alone say what is meant.
+    embedding: Option<Embedding>,
     contenders: Vec<(String, Embedding)>,
+    examples: Option<Examples>,
+    /// What holds examples back; contenders behind the others.
+    unlike: Vec<String>,
 }
 
 impl Entry {
     /// The phrases that it is told apart from, of at least one.
     pub fn contenders(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.contenders.iter().map(|(phrase, _)| phrase.as_str())
+        let count = self.contenders.len();
+        let at = move |index: usize| match self.contenders.get(index) {
+            Some((phrase, _)) => phrase.as_str(),
+            None => self.unlike[index - count].as_str(),
+        };
+        (0..count + self.unlike.len()).map(at)
     }
 }
 
-/// All prompts of a camera.
+/// All questions of a camera: its prompts in the order of the settings, then the anchors that are no prompts themselves.
 #[derive(Clone, Debug)]
 pub struct PromptBank {
     entries: Vec<Entry>,
+    /// By prompt.
+    anchors: Vec<Option<usize>>,
     /// The shared negatives: phrases that mean different things.
     shared: Vec<Embedding>,
     /// The model's own.
@@ -49,12 +69,34 @@ pub struct PromptBank {
     scale: f32,
 }
 
+/// All questions, and which of them is each prompt's anchor. Prompts that need the same anchor share it.
+fn questions(prompts: &[PromptSettings]) -> (Vec<PromptSettings>, Vec<Option<usize>>) {
+    let mut all = prompts.to_vec();
+    let mut anchor = |prompt: &PromptSettings| {
+        let place = prompt.understood.relation.as_ref()?.place.as_ref()?;
+        let Place { anchor: Anchor::Thing(phrases), .. } = place else { return None };
+        let same = |other: &PromptSettings| {
+            let said = &other.understood.targets;
+            said.len() == phrases.len() && said.iter().all(|said| phrases.iter().any(|own| same_words(own, said)))
+        };
+        Some(all.iter().position(same).unwrap_or_else(|| {
+            // Its name is never told.
+            let anchor = PromptSettings::new(prompt.name.clone(), phrases.clone());
+            all.push(PromptSettings { understood: Understood::whole(phrases), ..anchor });
+            all.len() - 1
+        }))
+    };
+    let anchors = prompts.iter().map(&mut anchor).collect();
+    (all, anchors)
+}
+
 impl PromptBank {
     /// Embeds all phrases with `encode` (a phrase to its embedding), each in every template. A template that `encode`
     /// refuses (it can grow too long for the model) is left out, so long as the bare phrase is taken.
     ///
-    /// A prompt's contenders are its own negatives, itself in other colours and sizes and without what it adds to its
-    /// thing, the other prompts and the shared `negatives`, less those that say the same as the prompt.
+    /// A prompt asks for its thing, whatever place or count its phrases say; the anchors of those places are questions too.
+    /// A question's contenders are its own negatives, itself in other colours and sizes and without what it adds to its
+    /// thing, the other questions and the shared `negatives`, less those that say the same.
     ///
     /// # Errors
     /// What `encode` says of a bare phrase, with the phrase's prompt.
@@ -70,15 +112,15 @@ impl PromptBank {
             let all: Vec<Embedding> = std::iter::once(bare.clone()).chain(rest).collect();
             Ok(Embedding::mean(&all).unwrap_or(bare))
         };
+        let (prompts, anchors) = questions(prompts);
         let mut embedded = Vec::new();
-        for prompt in prompts {
+        for prompt in &prompts {
             let owner = prompt.name.as_str();
             let mut phrases = Vec::new();
-            for phrase in &prompt.phrases {
+            for phrase in &prompt.understood.targets {
                 phrases.push(ensemble(owner, phrase)?);
             }
-            let own = Embedding::mean(&phrases).unwrap_or_else(|| phrases[0].clone());
-            embedded.push(own);
+            embedded.push(Embedding::mean(&phrases).or(phrases.pop()));
         }
         let mut shared = Vec::new();
         for phrase in negatives {
@@ -87,9 +129,16 @@ impl PromptBank {
         let mut entries = Vec::new();
         for (index, prompt) in prompts.iter().enumerate() {
             let owner = prompt.name.as_str();
-            let mut alike = vec![embedded[index].clone()];
+            let unlike = unlike(prompt);
+            let Some(own) = embedded[index].clone() else {
+                let prompt = prompt.clone();
+                entries.push(Entry { prompt, embedding: None, contenders: Vec::new(), examples: None, unlike });
+                continue;
+            };
+            let mut alike = vec![own.clone()];
             let mut contenders = Vec::new();
-            for phrase in &prompt.phrases {
+            let targets = &prompt.understood.targets;
+            for phrase in targets {
                 if let Some(colourless) = colourless(phrase) {
                     alike.push(ensemble(owner, &colourless)?);
                 }
@@ -99,9 +148,11 @@ impl PromptBank {
                 }
             }
             let others = prompts.iter().zip(&embedded).enumerate().filter(|(other, _)| *other != index);
-            let others = others.map(|(_, (other, embedding))| (other.phrases[0].clone(), embedding.clone()));
+            let others = others.filter_map(|(_, (other, embedding))| {
+                Some((other.understood.targets.first()?.clone(), embedding.clone()?))
+            });
             let same = |(phrase, embedding): &(String, Embedding)| {
-                prompt.phrases.iter().any(|own| overlaps(own, phrase))
+                targets.iter().any(|own| overlaps(own, phrase))
                     || alike.iter().any(|own| own.cosine(embedding) > SAME_MEANING)
             };
             contenders.extend(others.chain(shared.iter().cloned()).filter(|contender| !same(contender)));
@@ -112,15 +163,26 @@ impl PromptBank {
                 // A softmax over the prompt alone would be 1 everywhere.
                 contenders.push(("nothing".to_owned(), ensemble(owner, "nothing")?));
             }
-            entries.push(Entry { prompt: prompt.clone(), embedding: embedded[index].clone(), contenders });
+            entries.push(Entry { prompt: prompt.clone(), embedding: Some(own), contenders, examples: None, unlike });
         }
         let shared = shared.into_iter().map(|(_, embedding)| embedding).collect();
-        Ok(Self { entries, shared, logit_scale, scale: logit_scale })
+        Ok(Self { entries, anchors, shared, logit_scale, scale: logit_scale })
     }
 
-    /// The prompts, in the order of the settings.
+    /// The same bank, in which pictures help prompts: by prompt, what the model makes of its examples.
+    pub fn with_examples(mut self, examples: Vec<Option<Examples>>) -> Self {
+        self.entries.iter_mut().zip(examples).for_each(|(entry, examples)| entry.examples = examples);
+        self
+    }
+
+    /// All questions: the prompts in the order of the settings, then anchors.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The question that asks for a prompt's anchor; `None` where it has none, or a zone.
+    pub fn anchor(&self, prompt: usize) -> Option<usize> {
+        self.anchors.get(prompt).copied().flatten()
     }
 
     /// Phrases that mean different things, to tell by how far apart pictures and phrases lie.
@@ -130,7 +192,7 @@ impl PromptBank {
             return self.shared.iter().collect();
         }
         let contenders = self.entries.iter().flat_map(|entry| entry.contenders.iter().map(|(_, embedding)| embedding));
-        self.entries.iter().map(|entry| &entry.embedding).chain(contenders).collect()
+        self.entries.iter().filter_map(|entry| entry.embedding.as_ref()).chain(contenders).collect()
     }
 
     /// Scores at the scale that fits a camera's pictures from now on.
@@ -138,23 +200,46 @@ impl PromptBank {
         self.scale = temperature.scale(self.logit_scale);
     }
 
-    /// How a tile answers to each prompt, in the order of [`Self::entries`].
+    /// How a tile answers to each question, in the order of [`Self::entries`].
     pub fn score(&self, tile: &Embedding) -> Vec<Score> {
         self.entries.iter().map(|entry| self.score_one(entry, tile)).collect()
     }
 
     fn score_one(&self, entry: &Entry, tile: &Embedding) -> Score {
-        let own = tile.cosine(&entry.embedding);
+        let words = entry.embedding.as_ref().map(|own| self.words(own, &entry.contenders, tile));
+        let Some(examples) = &entry.examples else { return words.unwrap_or(Score::NONE) };
+        let Likeness { logit, counter } = examples.likeness(tile);
+        let unlike = entry.contenders.len() + counter.map_or(0, |counter| counter + 1);
+        let (logit, runner_up) = match words {
+            None => (logit, unlike),
+            Some(said) => (together(said.logit, logit), if said.logit < logit { said.runner_up } else { unlike }),
+        };
+        Score { probability: probability(logit), logit, margin: logit / self.scale, runner_up }
+    }
+
+    /// What words say of a tile.
+    fn words(&self, own: &Embedding, contenders: &[(String, Embedding)], tile: &Embedding) -> Score {
+        let own = tile.cosine(own);
         let (mut runner_up, mut nearest, mut rest) = (0, f32::NEG_INFINITY, 0.0);
-        for (index, (_, contender)) in entry.contenders.iter().enumerate() {
+        for (index, (_, contender)) in contenders.iter().enumerate() {
             let cosine = tile.cosine(contender);
             rest += (self.scale * (cosine - own)).exp();
             if cosine > nearest {
                 (runner_up, nearest) = (index, cosine);
             }
         }
-        Score { probability: 1.0 / (1.0 + rest), logit: -rest.ln(), margin: own - nearest, runner_up }
+        let logit = -rest.ln();
+        Score { probability: probability(logit), logit, margin: own - nearest, runner_up }
     }
+}
+
+/// What can hold a prompt's examples back, in the order of [`Likeness::counter`].
+fn unlike(prompt: &PromptSettings) -> Vec<String> {
+    if prompt.examples.is_empty() {
+        return Vec::new();
+    }
+    let counters = prompt.counter_examples.iter().map(|counter| format!("the counter-example {counter}"));
+    std::iter::once("anything unlike the examples".to_owned()).chain(counters).collect()
 }
 
 #[cfg(test)]
@@ -207,5 +292,17 @@ mod tests {
         let scores = bank.score(&encode("car").expect("takes all"));
         assert!(scores[0].probability < 0.1 && scores[1].probability > 0.9);
         assert_eq!(bank.entries()[0].contenders().nth(scores[0].runner_up), Some("a car"));
+    }
+
+    #[test]
+    fn anchors_are_asked_for_behind_the_prompts_and_only_once() {
+        let bank =
+            bank(&["a red car left of a bicycle", "a car", "a car near the bicycle", "a bicycle near a car"], &[]);
+        assert_eq!([0, 1, 2, 3].map(|prompt| bank.anchor(prompt)), [Some(3), None, Some(3), Some(1)]);
+        assert_eq!(bank.entries().len(), 4, "the fourth prompt's thing is a bicycle");
+        let bank = self::bank(&["a car near a bicycle", "a car without a bicycle"], &["a street"]);
+        assert_eq!((bank.anchor(0), bank.anchor(1), bank.entries().len()), (Some(2), Some(2), 3));
+        let scores = bank.score(&encode("bicycle").expect("takes all"));
+        assert!(scores[2].probability > 0.9 && scores[0].probability < 0.1);
     }
 }

@@ -3,9 +3,15 @@
 pub mod background;
 pub mod bank;
 pub mod calibration;
+pub mod examples;
 pub mod phrase;
+pub mod relation;
 pub mod temperature;
+pub mod understood;
 pub mod usual;
 
 pub use bank::{PromptBank, Score};
 pub use calibration::{Calibration, Explained};
+pub use examples::Examples;
+pub use relation::Relation;
+pub use understood::Understood;

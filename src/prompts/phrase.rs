@@ -18,13 +18,14 @@ const CLOTHES: &[&str] = &["jacket", "coat", "shirt", "dress", "trousers", "vest
 const SIZES: &[(&str, &str)] = &[("small", "large"), ("little", "big"), ("large", "small"), ("big", "small")];
 
 /// Words that tell nothing about what is meant.
-const STOP_WORDS: &[&str] = &["a", "an", "the", "in", "on", "of", "with", "is", "that", "there", "one", "some"];
+pub(super) const STOP_WORDS: &[&str] =
+    &["a", "an", "the", "in", "on", "of", "with", "is", "that", "there", "one", "some"];
 
 fn is_colour(word: &str) -> bool {
     COLOURS.contains(&word) || word == "gray"
 }
 
-fn words(phrase: &str) -> Vec<String> {
+pub(super) fn words(phrase: &str) -> Vec<String> {
     let lower = phrase.to_lowercase();
     lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
@@ -78,11 +79,18 @@ pub fn other_sizes(phrase: &str) -> Vec<String> {
     vec![replace_word(phrase, size, other)]
 }
 
+/// The words of a phrase that tell what is meant.
+fn content(phrase: &str) -> Vec<String> {
+    words(phrase).into_iter().filter(|word| !STOP_WORDS.contains(&word.as_str())).collect()
+}
+
+/// Whether two phrases differ by nothing but what tells nothing: "the traffic light" and "a traffic light".
+pub fn same_words(a: &str, b: &str) -> bool {
+    content(a) == content(b)
+}
+
 /// Whether one phrase says all that the other says, in the same words: "a car" and "a red car".
 pub fn overlaps(a: &str, b: &str) -> bool {
-    let content = |phrase: &str| -> Vec<String> {
-        words(phrase).into_iter().filter(|word| !STOP_WORDS.contains(&word.as_str())).collect()
-    };
     let (a, b) = (content(a), content(b));
     let within = |few: &[String], many: &[String]| !few.is_empty() && few.iter().all(|word| many.contains(word));
     within(&a, &b) || within(&b, &a)

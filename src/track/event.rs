@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::config::settings::Name;
+use crate::detect::Related;
 use crate::frame::UnitBox;
 
 /// Where in its life an event is.
@@ -64,6 +65,8 @@ pub struct Evidence {
     pub hits: u32,
     /// What this camera's background has to do with it; `None` until something is known of it.
     pub background: Option<Background>,
+    /// How it stands to what the prompt names beside it, where it names anything.
+    pub related: Option<Related>,
 }
 
 /// What the camera's empty scene scores for the prompt at its best.

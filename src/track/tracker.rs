@@ -221,8 +221,7 @@ mod tests {
     }
 
     fn seen(x: f32, score: f32) -> Detection {
-        let area = UnitBox::new(x, 0.4, x + 0.1, 0.6);
-        Detection { prompt: 0, area, score, margin: 0.1, runner_up: 0, tiles: 1, embedding: None }
+        Detection::new(0, UnitBox::new(x, 0.4, x + 0.1, 0.6), score)
     }
 
     fn tracker() -> Tracker {

@@ -73,6 +73,7 @@ pub fn event(kind: EventKind, sequence: u32) -> Event {
             tiles: 3,
             hits: 5,
             background: None,
+            related: None,
         },
     }
 }

@@ -136,6 +136,7 @@ fn event(sequence: u32) -> Event {
             tiles: 3,
             hits: 5,
             background: None,
+            related: None,
         },
     }
 }

@@ -12,13 +12,13 @@ use crate::frame::Frame;
 const ENDINGS: &[&str] = &["jpg", "jpeg", "png", "gif", "webp"];
 
 /// Whether the file's name says that it is a photo rather than a video.
-pub(super) fn is_photo(path: &Path) -> bool {
+pub fn is_photo(path: &Path) -> bool {
     let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     ENDINGS.contains(&ending.as_str())
 }
 
 /// Reads a photo, turned as its EXIF orientation says. `sequence` is 0 and the time is now.
-pub(super) fn read(path: &Path) -> anyhow::Result<Frame> {
+pub fn read(path: &Path) -> anyhow::Result<Frame> {
     let named = || path.display().to_string();
     let reader = ImageReader::open(path).with_context(|| format!("cannot read {}", named()))?.with_guessed_format()?;
     anyhow::ensure!(reader.format().is_some(), "{} is no photo; JPEG, PNG, GIF and WebP are read", named());
