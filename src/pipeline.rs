@@ -1,5 +1,6 @@
 //! The data's way as code: a frame goes in, what it means comes out.
 
+mod follow;
 mod looks;
 
 use looks::Looks;
@@ -10,8 +11,7 @@ use crate::detect::{Detection, confirm};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::PromptBank;
 use crate::regions::grid::hide_masked;
-use crate::track::tracker::{Change, Track};
-use crate::track::{Event, EventKind, Evidence, Tracker};
+use crate::track::{Event, Parked, Tracker};
 
 /// One in so many encoder passes of a limit is kept for confirming.
 const CONFIRMING: usize = 4;
@@ -35,6 +35,8 @@ pub struct Sight {
     /// What was found on this frame, prompt by prompt, strongest first: all that can continue a track, and weaker ones
     /// where [`Watch::reporting_from`] asks for them.
     pub detections: Vec<Vec<Detection>>,
+    /// The ids of the events of which this frame gives the best picture so far.
+    pub best: Vec<String>,
     /// Tiles that went through the encoder.
     pub encoded: usize,
     /// Tiles that should have, but for the limit.
@@ -50,12 +52,14 @@ pub struct Presence {
     pub count: usize,
     /// Those that were seen on this frame.
     pub things: Vec<Detection>,
+    /// Each of those by its track: the same thing has the same number on all frames.
+    pub tracks: Vec<u64>,
 }
 
 impl Watch {
     /// A camera's watch over frames of the size that its settings say.
     pub fn new(camera: CameraSettings, bank: PromptBank) -> Self {
-        let trackers = camera.prompts.iter().map(|p| Tracker::new(camera.events.clone(), p.threshold)).collect();
+        let trackers = camera.prompts.iter().map(|prompt| Tracker::new(&camera, prompt)).collect();
         let looks = Looks::new(&camera);
         Self { camera, bank, looks, trackers, reports_from: f32::INFINITY }
     }
@@ -101,8 +105,7 @@ impl Watch {
         };
         let mut events = Vec::new();
         let mut before: Vec<Option<Tracker>> = Vec::new();
-        for prompt in 0..self.trackers.len() {
-            let mut tracker = std::mem::replace(&mut self.trackers[prompt], Tracker::new(camera.events.clone(), 1.0));
+        for (prompt, mut tracker) in std::mem::take(&mut self.trackers).into_iter().enumerate() {
             let old = &self.camera.prompts[prompt];
             if camera.enabled && camera.prompts.iter().any(|new| goes_on(old, new)) {
                 before.push(Some(tracker));
@@ -115,8 +118,7 @@ impl Watch {
         let tracker = |new: &PromptSettings| {
             let same = self.camera.prompts.iter().position(|old| goes_on(old, new));
             let kept = same.and_then(|old| before[old].take());
-            let tracker = kept.unwrap_or_else(|| Tracker::new(camera.events.clone(), new.threshold));
-            tracker.from_threshold(new.threshold)
+            kept.map_or_else(|| Tracker::new(&camera, new), |tracker| tracker.by(&camera, new))
         };
         self.trackers = camera.prompts.iter().map(tracker).collect();
         self.camera = camera;
@@ -125,6 +127,20 @@ impl Watch {
             self.looks.forget(self.camera.prompts.len());
         }
         events
+    }
+
+    /// What stands still, to be given to [`Self::remember`] by the next watch over this camera.
+    pub fn parked(&self) -> Vec<Parked> {
+        self.trackers.iter().flat_map(Tracker::parked).collect()
+    }
+
+    /// Takes what stood still when it was last watched, so that it is no news. What is of no prompt here is left out.
+    pub fn remember(&mut self, parked: Vec<Parked>) {
+        for parked in parked {
+            if let Some(prompt) = self.camera.prompts.iter().position(|prompt| prompt.name == parked.prompt) {
+                self.trackers[prompt].remember(parked);
+            }
+        }
     }
 
     /// Ends all events, as when the camera is taken away. `frame_size` is that of the last frame.
@@ -146,75 +162,11 @@ impl Watch {
             }
             let lowest = tracker.floor().min(self.reports_from);
             let mut found = self.looks.find(prompt, lowest);
-            let wanted = &self.camera.prompts[prompt].zones;
-            found.retain(|d| wanted.is_empty() || self.zones(d).iter().any(|zone| wanted.contains(zone)));
+            found.retain(|detection| self.counts(prompt, detection));
             found
         };
         self.trackers.iter().enumerate().map(find).collect()
     }
-
-    fn follow(&mut self, frame: &Frame, found: Vec<Vec<Detection>>) -> Sight {
-        let size = (frame.width(), frame.height());
-        let mut sight = Sight::default();
-        for (prompt, found) in found.into_iter().enumerate() {
-            let floor = self.trackers[prompt].floor();
-            let followed = found.iter().filter(|d| d.score >= floor).cloned().collect();
-            for change in self.trackers[prompt].step(followed, frame.captured) {
-                sight.events.push(self.event(prompt, change, size));
-            }
-            sight.detections.push(found);
-            let there = || self.trackers[prompt].present();
-            let seen = there().filter(|track| track.last_seen == frame.captured);
-            sight.present.push(Presence {
-                prompt: self.camera.prompts[prompt].name.clone(),
-                count: there().count(),
-                things: seen.map(|track| track.detection.clone()).collect(),
-            });
-        }
-        sight
-    }
-
-    fn zones(&self, detection: &Detection) -> Vec<Name> {
-        let centre = detection.area.centre();
-        self.camera.zones.iter().filter(|zone| zone.polygon.contains(centre)).map(|zone| zone.name.clone()).collect()
-    }
-
-    fn event(&self, prompt: usize, change: Change, frame_size: (u32, u32)) -> Event {
-        let (kind, track) = match change {
-            Change::New(track) => (EventKind::New, track),
-            Change::Update(track) => (EventKind::Update, track),
-            Change::End(track) => (EventKind::End, track),
-        };
-        let (entry, prompt) = (&self.bank.entries()[prompt], &self.camera.prompts[prompt]);
-        let runner_up = entry.contenders().nth(track.detection.runner_up).unwrap_or_default().to_owned();
-        Event {
-            kind,
-            id: event_id(&self.camera.name, &prompt.name, &track),
-            sequence: track.told_times,
-            camera: self.camera.name.clone(),
-            prompt: prompt.name.clone(),
-            phrase: prompt.phrases[0].clone(),
-            score: track.detection.score,
-            top_score: track.top_score,
-            area: track.detection.area,
-            frame_size,
-            zones: self.zones(&track.detection),
-            first_seen: track.first_seen,
-            last_seen: track.last_seen,
-            evidence: Evidence {
-                threshold: prompt.threshold,
-                runner_up,
-                margin: track.detection.margin,
-                tiles: track.detection.tiles,
-                hits: track.hits,
-            },
-        }
-    }
-}
-
-/// Unique over restarts, since a thing's first moment is in it, and over cameras and prompts.
-fn event_id(camera: &Name, prompt: &Name, track: &Track) -> String {
-    format!("{camera}-{}-{prompt}-{}", track.first_seen.as_millisecond(), track.number)
 }
 
 /// How many tiles the encoder can do in the time of one frame, at least a few, so that a slow device still looks.

@@ -53,8 +53,8 @@ pub(super) struct Watcher {
     faults: OncePerSecond,
     /// What was last told of each prompt: how many are there.
     told: BTreeMap<Name, usize>,
-    /// The picture that was sent last, and the score of its thing, by event.
-    pictured: BTreeMap<String, (f32, Vec<u8>)>,
+    /// The best picture of each event that is not over, as JPEG, and whether it was published.
+    pictured: BTreeMap<String, (Vec<u8>, bool)>,
     /// When a prompt's thing was last said to be there.
     seen_said: BTreeMap<Name, Timestamp>,
     orders: Receiver<Order>,
@@ -128,7 +128,7 @@ impl Watcher {
         let (before, now, enabled) = (names(self.watch.camera()), names(&camera), camera.enabled);
         self.outlets.views.prompts(&camera.name, camera.prompts.iter().map(|p| p.phrases[0].clone()).collect());
         let ends = self.watch.change(camera, bank);
-        self.tell(&ends, None);
+        self.tell(&ends);
         for gone in before.difference(&now) {
             self.told.remove(gone);
             if let Some(publisher) = &self.outlets.publisher {
@@ -142,7 +142,9 @@ impl Watcher {
         }
         let told = &self.told;
         let new = now.iter().filter(|prompt| !told.contains_key(*prompt));
-        let new: Vec<_> = new.map(|prompt| Presence { prompt: prompt.clone(), count: 0, things: Vec::new() }).collect();
+        let new: Vec<_> = new
+            .map(|prompt| Presence { prompt: prompt.clone(), count: 0, things: Vec::new(), tracks: Vec::new() })
+            .collect();
         self.tell_presence(&new);
     }
 
@@ -158,7 +160,7 @@ impl Watcher {
 
     fn end_all(&mut self) {
         let last = self.watch.finish();
-        self.tell(&last, None);
+        self.tell(&last);
         self.tell_absence();
     }
 
@@ -193,7 +195,11 @@ impl Watcher {
             publisher.camera_snapshot(&self.watch.camera().name, jpeg(&frame, &marks, SNAPSHOT_QUALITY));
             self.asked.drain(..).for_each(|(asker, _)| publisher.answer(&asker));
         }
-        self.tell(&sight.events, Some((&frame, &marks)));
+        if self.outlets.publisher.is_some() && !sight.best.is_empty() {
+            let jpeg = jpeg(&frame, &marks, SNAPSHOT_QUALITY);
+            self.pictured.extend(sight.best.into_iter().map(|event| (event, (jpeg.clone(), false))));
+        }
+        self.tell(&sight.events);
         self.tell_presence(&sight.present);
         self.outlets.views.show(&self.watch.camera().name, frame, marks);
     }
@@ -211,7 +217,7 @@ impl Watcher {
         sight.present.iter().enumerate().flat_map(of_prompt).collect()
     }
 
-    fn tell(&mut self, events: &[Event], seen: Option<(&Frame, &[Mark])>) {
+    fn tell(&mut self, events: &[Event]) {
         for event in events {
             tracing::info!(prompt = %event.prompt, id = %event.id, score = event.score, "{:?}", event.kind);
             self.outlets.counters.count(|counts| {
@@ -232,20 +238,17 @@ impl Watcher {
                 self.seen_said.insert(event.prompt.clone(), event.last_seen);
                 publisher.last_seen(&event.camera, &event.prompt, event.last_seen);
             }
-            let best = self.pictured.get(&event.id).map_or(0.0, |(score, _)| *score);
-            if event.kind == EventKind::End {
-                // Once an event, and not with each better picture, to spare an SD card the writes.
-                if let Some((_, jpeg)) = self.pictured.remove(&event.id)
-                    && let Err(error) = publisher.keep_picture(event, &jpeg)
-                {
-                    tracing::warn!(id = %event.id, "the picture is not kept: {error}");
-                }
-            } else if let Some((frame, marks)) = seen
-                && event.score > best
+            if let Some((jpeg, published)) = self.pictured.get_mut(&event.id)
+                && !std::mem::replace(published, true)
             {
-                let jpeg = jpeg(frame, marks, SNAPSHOT_QUALITY);
-                self.pictured.insert(event.id.clone(), (event.score, jpeg.clone()));
-                publisher.snapshot(&event.camera, &event.prompt, jpeg);
+                publisher.snapshot(&event.camera, &event.prompt, jpeg.clone());
+            }
+            // Once an event, and not with each better picture, to spare an SD card the writes.
+            if event.kind == EventKind::End
+                && let Some((jpeg, _)) = self.pictured.remove(&event.id)
+                && let Err(error) = publisher.keep_picture(event, &jpeg)
+            {
+                tracing::warn!(id = %event.id, "the picture is not kept: {error}");
             }
         }
     }
@@ -264,8 +267,9 @@ impl Watcher {
 
     fn tell_absence(&mut self) {
         let prompts = self.watch.camera().prompts.iter();
-        let nothing: Vec<_> =
-            prompts.map(|p| Presence { prompt: p.name.clone(), count: 0, things: Vec::new() }).collect();
+        let nothing: Vec<_> = prompts
+            .map(|p| Presence { prompt: p.name.clone(), count: 0, things: Vec::new(), tracks: Vec::new() })
+            .collect();
         self.tell_presence(&nothing);
     }
 }

@@ -2,13 +2,14 @@
 
 use super::camera::at_most;
 use super::file::name;
+use super::rules::{Line, Rules, named, rules};
 use super::settings::{Name, PromptSettings, Zone};
 use super::table::Table;
 
 /// Longest phrase in characters; CLIP reads at most 77 tokens, and says so itself when fewer fit.
 const LONGEST_PHRASE: usize = 300;
 
-pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSettings> {
+pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone], lines: &[Line]) -> Option<PromptSettings> {
     let enabled = table.truth("enabled", true);
     let phrases = table.texts("phrases").unwrap_or_default();
     if phrases.is_empty() {
@@ -28,22 +29,13 @@ pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSetti
         }),
     };
     let threshold = table.number("threshold", PromptSettings::DEFAULT_THRESHOLD.into(), 0.01, 0.99) as f32;
-    let wanted = table.texts("zones").unwrap_or_default();
-    let mut found = Vec::new();
-    for zone in wanted {
-        match zones.iter().find(|z| z.name.as_str() == zone) {
-            Some(zone) => found.push(zone.name.clone()),
-            None => {
-                let known: Vec<&str> = zones.iter().map(|z| z.name.as_str()).collect();
-                table.fault("zones", format!("there is no zone {zone:?}; zones here: {}", known.join(", ")));
-            }
-        }
-    }
+    let found = named(&mut table, "zones", "zone", &zones.iter().map(|zone| &zone.name).collect::<Vec<_>>());
+    let rules = rules(&mut table, zones, lines);
     table.finish();
     if phrases.is_empty() {
         return None;
     }
-    Some(PromptSettings { enabled, negatives, threshold, zones: found, ..PromptSettings::new(name?, phrases) })
+    Some(PromptSettings { enabled, negatives, threshold, zones: found, rules, ..PromptSettings::new(name?, phrases) })
 }
 
 pub(super) fn checked_phrases(table: &Table<'_>, key: &str, phrases: Vec<String>) -> Vec<String> {
@@ -79,6 +71,7 @@ impl PromptSettings {
             negatives: Vec::new(),
             threshold: Self::DEFAULT_THRESHOLD,
             zones: Vec::new(),
+            rules: Rules::default(),
         }
     }
 }
