@@ -129,6 +129,18 @@ impl Watch {
         events
     }
 
+    /// What is there while no frame comes: the parked things that the last frames showed, or that were remembered.
+    pub fn present(&self) -> Vec<Presence> {
+        let prompts = self.camera.prompts.iter().zip(&self.trackers);
+        let presence = |(prompt, tracker): (&PromptSettings, &Tracker)| Presence {
+            prompt: prompt.name.clone(),
+            count: tracker.count(),
+            things: Vec::new(),
+            tracks: Vec::new(),
+        };
+        prompts.map(presence).collect()
+    }
+
     /// What stands still, to be given to [`Self::remember`] by the next watch over this camera.
     pub fn parked(&self) -> Vec<Parked> {
         self.trackers.iter().flat_map(Tracker::parked).collect()

@@ -14,6 +14,7 @@ use crate::frame::Frame;
 use crate::mqtt::{Asker, Publisher};
 use crate::prompts::PromptBank;
 use crate::shutdown::Shutdown;
+use crate::store::Store;
 use crate::web::Views;
 
 /// What all cameras share.
@@ -23,6 +24,7 @@ pub(super) struct Common {
     pub(super) views: Views,
     pub(super) counters: Arc<Counters>,
     pub(super) shutdown: Shutdown,
+    pub(super) store: Option<Store>,
 }
 
 /// All cameras of a run.
@@ -55,10 +57,10 @@ impl Cameras {
     pub(super) fn start(common: Common, cameras: &[CameraSettings], banks: Vec<PromptBank>) -> std::io::Result<Self> {
         let mut all = Self { common, runs: Vec::new() };
         for (settings, bank) in cameras.iter().zip(banks) {
-            let Common { encoder, publisher, views, counters, shutdown } = &all.common;
+            let Common { encoder, publisher, views, counters, shutdown, store } = &all.common;
             views.add(settings.name.clone(), settings.prompts.iter().map(|p| p.phrases[0].clone()).collect());
-            let outlets =
-                Outlets { publisher: publisher.clone(), views: views.clone(), counters: Arc::clone(counters) };
+            let (publisher, views, store) = (publisher.clone(), views.clone(), store.clone());
+            let outlets = Outlets { publisher, views, counters: Arc::clone(counters), store };
             let (orders, ordered) = channel();
             let (frames, queue) = capture::latest_wins();
             let watcher = Watcher::new(settings.clone(), bank, Arc::clone(encoder), outlets, ordered);

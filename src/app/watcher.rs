@@ -19,11 +19,15 @@ use crate::mqtt::{Asker, Publisher, Refusal};
 use crate::pipeline::{Presence, Sight, Watch, tile_limit};
 use crate::prompts::PromptBank;
 use crate::shutdown::Shutdown;
+use crate::store::Store;
 use crate::telemetry::OncePerSecond;
 use crate::track::{Event, EventKind};
 use crate::web::Views;
 
 const SNAPSHOT_QUALITY: u8 = 85;
+
+/// That parked things are still there is kept again after this long.
+const PARKED_ANEW: Duration = Duration::from_secs(600);
 
 /// While a thing stays, that it was seen is said again after this long.
 const SEEN_AGAIN: Duration = Duration::from_secs(30);
@@ -44,6 +48,7 @@ pub(super) struct Outlets {
     pub(super) publisher: Option<Publisher>,
     pub(super) views: Views,
     pub(super) counters: Arc<Counters>,
+    pub(super) store: Option<Store>,
 }
 
 pub(super) struct Watcher {
@@ -62,6 +67,8 @@ pub(super) struct Watcher {
     asked: Vec<(Asker, Instant)>,
     /// When the newest frame came; `None` before the first and after a silence.
     looked: Option<Instant>,
+    /// The events of the parked things that the store has, and when it was last given them.
+    parked: (BTreeSet<String>, Option<Timestamp>),
 }
 
 impl Watcher {
@@ -84,6 +91,7 @@ impl Watcher {
             orders,
             asked: Vec::new(),
             looked: None,
+            parked: (BTreeSet::new(), None),
         }
     }
 
@@ -91,6 +99,7 @@ impl Watcher {
         let name = self.watch.camera().name.clone();
         std::thread::Builder::new().name(format!("watch-{name}")).spawn(move || {
             let _span = tracing::info_span!("camera", %name).entered();
+            self.remember_parked();
             self.tell_absence();
             while !shutdown.requested() {
                 let received = queue.recv_timeout(Duration::from_millis(200));
@@ -161,6 +170,7 @@ impl Watcher {
     fn end_all(&mut self) {
         let last = self.watch.finish();
         self.tell(&last);
+        self.keep_parked(Timestamp::now(), true);
         self.tell_absence();
     }
 
@@ -201,6 +211,7 @@ impl Watcher {
         }
         self.tell(&sight.events);
         self.tell_presence(&sight.present);
+        self.keep_parked(frame.captured, false);
         self.outlets.views.show(&self.watch.camera().name, frame, marks);
     }
 
@@ -265,11 +276,33 @@ impl Watcher {
         }
     }
 
+    /// Says what is there while no frame comes: nothing but what is parked.
     fn tell_absence(&mut self) {
-        let prompts = self.watch.camera().prompts.iter();
-        let nothing: Vec<_> = prompts
-            .map(|p| Presence { prompt: p.name.clone(), count: 0, things: Vec::new(), tracks: Vec::new() })
-            .collect();
-        self.tell_presence(&nothing);
+        self.tell_presence(&self.watch.present());
+    }
+
+    /// Takes what stood still when the camera was last watched.
+    fn remember_parked(&mut self) {
+        let Some(store) = &self.outlets.store else { return };
+        match store.parked(&self.watch.camera().name) {
+            Ok(parked) => self.watch.remember(parked),
+            Err(error) => tracing::warn!("what was parked is not known: {error}"),
+        }
+    }
+
+    /// Keeps what stands still, where it is not what is kept already or `anew` is asked for.
+    fn keep_parked(&mut self, now: Timestamp, anew: bool) {
+        let Some(store) = &self.outlets.store else { return };
+        let parked = self.watch.parked();
+        let events: BTreeSet<String> = parked.iter().map(|parked| parked.event.clone()).collect();
+        let (kept, at) = &self.parked;
+        let old = at.is_none_or(|at| now.duration_since(at).unsigned_abs() >= PARKED_ANEW);
+        if *kept == events && !(anew || old) || kept.is_empty() && events.is_empty() {
+            return;
+        }
+        if let Err(error) = store.keep_parked(&self.watch.camera().name, &parked) {
+            tracing::warn!("what is parked is not kept: {error}");
+        }
+        self.parked = (events, Some(now));
     }
 }

@@ -37,11 +37,11 @@ impl Watch {
             let name = self.camera.prompts[prompt].name.clone();
             let improved = self.trackers[prompt].improved(frame.captured, |seen| best::quality(seen, frame));
             sight.best.extend(improved.into_iter().map(|track| track.event_id(&self.camera.name, &name)));
-            let there = || self.trackers[prompt].present();
-            let seen = || there().filter(|track| track.last_seen == frame.captured);
+            let tracker = &self.trackers[prompt];
+            let seen = || tracker.present().filter(|track| track.last_seen == frame.captured);
             sight.present.push(Presence {
                 prompt: name,
-                count: there().count(),
+                count: tracker.count(),
                 things: seen().map(|track| track.detection.clone()).collect(),
                 tracks: seen().map(|track| track.number).collect(),
             });

@@ -26,6 +26,8 @@ pub struct Parked {
     pub event: String,
     /// Whether that event was told; if not, it was there before it was looked out for.
     pub told: bool,
+    /// Whether it was there when this was noted, and not hidden already.
+    pub present: bool,
     /// The sequence number of the event's next message.
     pub sequence: u32,
     /// How much the event matters.
@@ -77,6 +79,16 @@ impl Memory {
         };
         let best = self.0.iter().enumerate().filter_map(likeness).max_by(|a, b| a.0.total_cmp(&b.0));
         best.map(|(_, index)| self.0.swap_remove(index))
+    }
+
+    /// How many were there when they were noted, and are taken to be there still.
+    pub(super) fn present(&self) -> usize {
+        self.0.iter().filter(|parked| parked.present).count()
+    }
+
+    /// What was not seen again is not there.
+    pub(super) fn give_up(&mut self) {
+        self.0.iter_mut().for_each(|parked| parked.present = false);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Parked> {

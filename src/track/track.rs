@@ -169,6 +169,7 @@ impl Track {
             prompt: prompt.clone(),
             event: self.event_id(camera, prompt),
             told: self.begun,
+            present: true,
             sequence: self.told_times,
             severity: self.severity,
             top_score: self.top_score,

@@ -33,6 +33,9 @@ pub struct Tracker {
     memory: Memory,
     /// When an event began, or rose, that another is not to follow too soon.
     alerted: Option<Timestamp>,
+    /// When this began to wait for parked things to be seen again.
+    awaits: Option<Timestamp>,
+    is_open: bool,
     next: u64,
 }
 
@@ -46,6 +49,8 @@ impl Tracker {
             tracks: Vec::new(),
             memory: Memory::default(),
             alerted: None,
+            awaits: None,
+            is_open: true,
             next: 0,
         }
     }
@@ -69,6 +74,12 @@ impl Tracker {
         self.tracks.iter().filter(|track| track.there)
     }
 
+    /// How many things are there: those that are present, and those that stood still before the program or the camera
+    /// was away, until it is clear that they do not any more.
+    pub fn count(&self) -> usize {
+        self.present().count() + if self.is_open { self.memory.present() } else { 0 }
+    }
+
     /// All tracks, those not yet certain among them.
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
@@ -89,26 +100,30 @@ impl Tracker {
     /// Takes one frame's detections.
     pub fn step(&mut self, mut detections: Vec<Detection>, now: Timestamp) -> Vec<Change> {
         self.memory.forget(self.events.parked_for, now);
+        if since(*self.awaits.get_or_insert(now), now) >= self.events.stationary_gone_after {
+            self.memory.give_up();
+        }
         self.take(&mut detections, now);
-        let is_open = self.telling.is_open(now);
+        self.is_open = self.telling.is_open(now);
         let mut changes = Vec::new();
         for track in &mut self.tracks {
             track.frames += 1;
-            if is_open {
+            if self.is_open {
                 changes.extend(watch(track, &self.events, &self.telling, &mut self.memory, &mut self.alerted, now));
             } else {
                 changes.extend(overlook(track, now));
             }
         }
         let gone = self.tracks.extract_if(.., |track| track.is_gone(&self.events, now)).collect();
-        changes.extend(self.end(gone));
+        changes.extend(self.end(gone, false));
         changes
     }
 
     /// Ends everything, as when the program stops or the prompt is taken away. What stands still stays remembered.
     pub fn finish(&mut self) -> Vec<Change> {
         let all = std::mem::take(&mut self.tracks);
-        self.end(all)
+        self.awaits = None;
+        self.end(all, true)
     }
 
     /// The tracks of which this frame, the newest, gives the best picture so far, with `quality` (0..1) of a detection.
@@ -145,7 +160,8 @@ impl Tracker {
         }
     }
 
-    fn end(&mut self, gone: Vec<Track>) -> Vec<Change> {
+    /// Ends tracks; parked things among them are `present` for all that is known, or have not been seen for a while.
+    fn end(&mut self, gone: Vec<Track>, present: bool) -> Vec<Change> {
         let Telling { camera, prompt, .. } = &self.telling;
         let mut changes = Vec::new();
         for mut track in gone {
@@ -153,7 +169,9 @@ impl Tracker {
                 changes.push(Change::End(track.clone()));
                 track.told_times += 1;
             }
-            track.parked(camera, prompt).into_iter().for_each(|parked| self.memory.keep(parked));
+            if let Some(parked) = track.parked(camera, prompt) {
+                self.memory.keep(Parked { present, ..parked });
+            }
         }
         changes
     }
