@@ -63,7 +63,7 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
     let views = Views::default();
     let page = serve_page(&settings, &views, &shutdown, &runtime)?;
     let counters = Arc::new(Counters::default());
-    let learning_store = store.clone();
+    let kept = store.clone();
     let control = store.zip(publisher.clone()).map(|(store, publisher)| -> anyhow::Result<Control> {
         let (written, cameras, revision) = (settings.written.clone(), cameras.clone(), store.revision()?);
         Ok(Control { written, stored, changes, cameras, revision, model: settings.model.clone(), store, publisher })
@@ -71,12 +71,12 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
     let control = control.transpose()?;
     let common = Common {
         encoder,
-        store: learning_store,
         model: model.manifest().name.clone(),
         publisher: publisher.clone(),
         views: views.clone(),
         counters: Arc::clone(&counters),
         shutdown: shutdown.clone(),
+        store: kept,
     };
     let running = Arc::new(Mutex::new(Some(Cameras::start(common, &cameras, banks)?)));
     tracing::info!(device = %settings.device, cameras = cameras.len(), "looking out");

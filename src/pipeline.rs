@@ -1,6 +1,7 @@
 //! The data's way as code: a frame goes in, what it means comes out.
 
 mod calibrated;
+mod follow;
 mod looks;
 mod relations;
 
@@ -15,11 +16,9 @@ use crate::config::settings::{CameraSettings, Name, PromptSettings};
 use crate::detect::{Detection, confirm, related};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::PromptBank;
-use crate::prompts::calibration::{logit, probability};
+use crate::prompts::calibration::probability;
 use crate::regions::grid::hide_masked;
-use crate::track::event::Background;
-use crate::track::tracker::{Change, Track};
-use crate::track::{Event, EventKind, Evidence, Tracker};
+use crate::track::{Event, Parked, Tracker};
 
 /// One in so many encoder passes of a limit is kept for confirming.
 const CONFIRMING: usize = 4;
@@ -44,6 +43,8 @@ pub struct Sight {
     /// What was found on this frame, prompt by prompt, strongest first: all that can continue a track, and weaker ones
     /// where [`Watch::reporting_from`] asks for them.
     pub detections: Vec<Vec<Detection>>,
+    /// The ids of the events of which this frame gives the best picture so far.
+    pub best: Vec<String>,
     /// Tiles that went through the encoder.
     pub encoded: usize,
     /// Tiles that should have, but for the limit.
@@ -61,6 +62,8 @@ pub struct Presence {
     pub count: usize,
     /// Those that were seen on this frame.
     pub things: Vec<Detection>,
+    /// Each of those by its track: the same thing has the same number on all frames.
+    pub tracks: Vec<u64>,
 }
 
 impl Presence {
@@ -87,7 +90,7 @@ impl Presence {
 impl Watch {
     /// A camera's watch over frames of the size that its settings say.
     pub fn new(camera: CameraSettings, bank: PromptBank) -> Self {
-        let trackers = camera.prompts.iter().map(|p| Tracker::new(camera.events.clone(), p.threshold)).collect();
+        let trackers = camera.prompts.iter().map(|prompt| Tracker::new(&camera, prompt)).collect();
         let looks = Looks::new(&camera, bank.entries().len());
         Self { camera, bank, looks, relations: Relations::default(), trackers, reports_from: f32::INFINITY }
     }
@@ -147,8 +150,7 @@ impl Watch {
         };
         let mut events = Vec::new();
         let mut before: Vec<Option<Tracker>> = Vec::new();
-        for prompt in 0..self.trackers.len() {
-            let mut tracker = std::mem::replace(&mut self.trackers[prompt], Tracker::new(camera.events.clone(), 1.0));
+        for (prompt, mut tracker) in std::mem::take(&mut self.trackers).into_iter().enumerate() {
             let old = &self.camera.prompts[prompt];
             if camera.enabled && camera.prompts.iter().any(|new| goes_on(old, new)) {
                 before.push(Some(tracker));
@@ -161,7 +163,7 @@ impl Watch {
         let tracker = |new: &PromptSettings| {
             let same = self.camera.prompts.iter().position(|old| goes_on(old, new));
             let kept = same.and_then(|old| before[old].take());
-            kept.unwrap_or_else(|| Tracker::new(camera.events.clone(), new.threshold))
+            kept.map_or_else(|| Tracker::new(&camera, new), |tracker| tracker.by(&camera, new))
         };
         self.trackers = camera.prompts.iter().map(tracker).collect();
         let said = |new: &PromptSettings| {
@@ -181,6 +183,32 @@ impl Watch {
     /// What a try was rather taken for.
     pub fn contender(&self, tried: &Try) -> &str {
         self.bank.entries()[tried.prompt].contenders().nth(tried.runner_up).unwrap_or_default()
+    }
+
+    /// What is there while no frame comes: the parked things that the last frames showed, or that were remembered.
+    pub fn present(&self) -> Vec<Presence> {
+        let prompts = self.camera.prompts.iter().zip(&self.trackers);
+        let presence = |(prompt, tracker): (&PromptSettings, &Tracker)| Presence {
+            prompt: prompt.name.clone(),
+            count: tracker.count(),
+            things: Vec::new(),
+            tracks: Vec::new(),
+        };
+        prompts.map(presence).collect()
+    }
+
+    /// What stands still, to be given to [`Self::remember`] by the next watch over this camera.
+    pub fn parked(&self) -> Vec<Parked> {
+        self.trackers.iter().flat_map(Tracker::parked).collect()
+    }
+
+    /// Takes what stood still when it was last watched, so that it is no news. What is of no prompt here is left out.
+    pub fn remember(&mut self, parked: Vec<Parked>) {
+        for parked in parked {
+            if let Some(prompt) = self.camera.prompts.iter().position(|prompt| prompt.name == parked.prompt) {
+                self.trackers[prompt].remember(parked);
+            }
+        }
     }
 
     /// Ends all events, as when the camera is taken away. `frame_size` is that of the last frame.
@@ -218,17 +246,12 @@ impl Watch {
                 Some(prompt) => {
                     let mut found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
                     // An anchor is one in any zone.
-                    found.retain(|d| is_anchor || self.counts(prompt, d));
+                    found.retain(|d| is_anchor || self.counts(question, d));
                     found
                 }
             }
         };
         floors.iter().enumerate().map(find).collect()
-    }
-
-    /// Whether a detection is where its prompt counts.
-    fn counts(&self, prompt: &PromptSettings, detection: &Detection) -> bool {
-        prompt.zones.is_empty() || self.zones(detection).iter().any(|zone| prompt.zones.contains(zone))
     }
 
     /// Of what was found, question by question, what stands as the prompts say, prompt by prompt.
@@ -246,7 +269,7 @@ impl Watch {
         let aspect = frame.width() as f32 / frame.height() as f32;
         for (index, found) in found.iter_mut().enumerate() {
             let prompt = &self.camera.prompts[index];
-            found.retain(|detection| prompt.enabled && self.counts(prompt, detection));
+            found.retain(|detection| prompt.enabled && self.counts(index, detection));
             if let Some(relation) = &prompt.understood.relation {
                 let reference =
                     self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
@@ -255,77 +278,6 @@ impl Watch {
         }
         found
     }
-
-    fn follow(&mut self, frame: &Frame, found: Vec<Vec<Detection>>) -> Sight {
-        let size = (frame.width(), frame.height());
-        let mut sight = Sight::default();
-        for (prompt, found) in found.into_iter().enumerate() {
-            let floor = self.trackers[prompt].floor();
-            let followed = found.iter().filter(|d| d.score >= floor).cloned().collect();
-            for change in self.trackers[prompt].step(followed, frame.captured) {
-                sight.events.push(self.event(prompt, change, size));
-            }
-            sight.detections.push(found);
-            let there = || self.trackers[prompt].present();
-            let seen = there().filter(|track| track.last_seen == frame.captured);
-            sight.present.push(Presence {
-                prompt: self.camera.prompts[prompt].name.clone(),
-                count: there().count(),
-                things: seen.map(|track| track.detection.clone()).collect(),
-            });
-        }
-        sight
-    }
-
-    fn zones(&self, detection: &Detection) -> Vec<Name> {
-        let centre = detection.area.centre();
-        self.camera.zones.iter().filter(|zone| zone.polygon.contains(centre)).map(|zone| zone.name.clone()).collect()
-    }
-
-    fn event(&self, prompt: usize, change: Change, frame_size: (u32, u32)) -> Event {
-        let (kind, track) = match change {
-            Change::New(track) => (EventKind::New, track),
-            Change::Update(track) => (EventKind::Update, track),
-            Change::End(track) => (EventKind::End, track),
-        };
-        let explained = self.looks.calibration().explain(prompt, &self.camera.prompts[prompt]);
-        let (entry, prompt) = (&self.bank.entries()[prompt], &self.camera.prompts[prompt]);
-        let runner_up = entry.contenders().nth(track.detection.runner_up).unwrap_or_default().to_owned();
-        Event {
-            kind,
-            id: event_id(&self.camera.name, &prompt.name, &track),
-            sequence: track.told_times,
-            camera: self.camera.name.clone(),
-            prompt: prompt.name.clone(),
-            phrase: prompt.phrases[0].clone(),
-            score: track.detection.score,
-            top_score: track.top_score,
-            area: track.detection.area,
-            frame_size,
-            zones: self.zones(&track.detection),
-            first_seen: track.first_seen,
-            last_seen: track.last_seen,
-            evidence: Evidence {
-                threshold: probability(explained.threshold),
-                runner_up,
-                margin: track.detection.margin,
-                tiles: track.detection.tiles,
-                hits: track.hits,
-                background: explained.level.map(|level| Background {
-                    median: probability(level.median),
-                    above: (logit(track.detection.score) - level.median) / level.spread,
-                    alarms_per_day: level.alarms_per_day(explained.threshold),
-                    learning: explained.learning,
-                }),
-                related: track.detection.related.map(|related| *related),
-            },
-        }
-    }
-}
-
-/// Unique over restarts, since a thing's first moment is in it, and over cameras and prompts.
-fn event_id(camera: &Name, prompt: &Name, track: &Track) -> String {
-    format!("{camera}-{}-{prompt}-{}", track.first_seen.as_millisecond(), track.number)
 }
 
 /// How many tiles the encoder can do in the time of one frame, at least a few, so that a slow device still looks.

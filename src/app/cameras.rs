@@ -63,11 +63,11 @@ impl Cameras {
         for (settings, bank) in cameras.iter().zip(banks) {
             let Common { encoder, store, model, publisher, views, counters, shutdown } = &all.common;
             views.add(settings.name.clone(), settings.prompts.iter().map(|p| p.phrases[0].clone()).collect());
-            let outlets =
-                Outlets { publisher: publisher.clone(), views: views.clone(), counters: Arc::clone(counters) };
+            let learning = Learning::new(store.clone(), model.clone());
+            let (publisher, views, store) = (publisher.clone(), views.clone(), store.clone());
+            let outlets = Outlets { publisher, views, counters: Arc::clone(counters), store };
             let (orders, ordered) = channel();
             let (frames, queue) = capture::latest_wins();
-            let learning = Learning::new(store.clone(), model.clone());
             let watch = Watch::new(settings.clone(), bank);
             let watcher = Watcher::new(watch, Arc::clone(encoder), outlets, learning, ordered);
             let watcher = watcher.spawn(queue, shutdown.clone())?;

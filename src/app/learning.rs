@@ -8,7 +8,7 @@ use crate::annotate::jpeg;
 use crate::config::settings::{CameraSettings, Name, PromptSettings};
 use crate::detect::confirm;
 use crate::frame::{Frame, UnitBox};
-use crate::pipeline::{Learnt, Sight, Watch};
+use crate::pipeline::{Learnt, Try, Watch};
 use crate::prompts::calibration::probability;
 use crate::store::{Store, StoredCalibration, StoredTry};
 
@@ -70,11 +70,11 @@ impl Learning {
     }
 
     /// Notes what the background came up with: the nearest tries of different parts are offered as what to say no to.
-    pub(super) fn note(&mut self, watch: &Watch, frame: &Frame, sight: &Sight) {
+    pub(super) fn note(&mut self, watch: &Watch, frame: &Frame, tries: &[Try]) {
         if self.store.is_none() {
             return;
         }
-        for tried in &sight.tries {
+        for tried in tries {
             let (camera, prompt) = (watch.camera().name.as_str(), watch.camera().prompts[tried.prompt].name.as_str());
             let score = f64::from(probability(tried.logit));
             let of_prompt = |(_, other): &(UnitBox, StoredTry)| other.prompt == prompt;

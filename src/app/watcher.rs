@@ -20,11 +20,15 @@ use crate::mqtt::{Asker, Publisher, Refusal};
 use crate::pipeline::{Presence, Sight, Watch, tile_limit};
 use crate::prompts::PromptBank;
 use crate::shutdown::Shutdown;
+use crate::store::Store;
 use crate::telemetry::OncePerSecond;
 use crate::track::{Event, EventKind};
 use crate::web::Views;
 
 const SNAPSHOT_QUALITY: u8 = 85;
+
+/// That parked things are still there is kept again after this long.
+const PARKED_ANEW: Duration = Duration::from_secs(600);
 
 /// While a thing stays, that it was seen is said again after this long.
 const SEEN_AGAIN: Duration = Duration::from_secs(30);
@@ -50,6 +54,7 @@ pub(super) struct Outlets {
     pub(super) publisher: Option<Publisher>,
     pub(super) views: Views,
     pub(super) counters: Arc<Counters>,
+    pub(super) store: Option<Store>,
 }
 
 pub(super) struct Watcher {
@@ -59,8 +64,8 @@ pub(super) struct Watcher {
     faults: OncePerSecond,
     /// What was last told of each prompt: how many are there.
     told: BTreeMap<Name, usize>,
-    /// The picture that was sent last, and the score of its thing, by event.
-    pictured: BTreeMap<String, (f32, Vec<u8>)>,
+    /// The best picture of each event that is not over, as JPEG, and whether it was published.
+    pictured: BTreeMap<String, (Vec<u8>, bool)>,
     /// When a prompt's thing was last said to be there.
     seen_said: BTreeMap<Name, Timestamp>,
     orders: Receiver<Order>,
@@ -73,6 +78,8 @@ pub(super) struct Watcher {
     looked: Option<Instant>,
     /// What a tile takes this camera, its wait for the others' among it: seconds.
     pace: Option<f64>,
+    /// The events of the parked things that the store has, and when it was last given them.
+    parked: (BTreeSet<String>, Option<Timestamp>),
 }
 
 impl Watcher {
@@ -98,6 +105,7 @@ impl Watcher {
             asked: Vec::new(),
             looked: None,
             pace: None,
+            parked: (BTreeSet::new(), None),
         }
     }
 
@@ -105,6 +113,7 @@ impl Watcher {
         let name = self.watch.camera().name.clone();
         std::thread::Builder::new().name(format!("watch-{name}")).spawn(move || {
             let _span = tracing::info_span!("camera", %name).entered();
+            self.remember_parked();
             self.tell_absence();
             while !shutdown.requested() {
                 let received = queue.recv_timeout(Duration::from_millis(200));
@@ -149,7 +158,7 @@ impl Watcher {
         self.outlets.views.prompts(&camera.name, camera.prompts.iter().map(|p| p.phrases[0].clone()).collect());
         let ends = self.watch.change(camera, bank);
         self.calibration_shown = None;
-        self.tell(&ends, None);
+        self.tell(&ends);
         for gone in before.difference(&now) {
             self.told.remove(gone);
             if let Some(publisher) = &self.outlets.publisher {
@@ -163,7 +172,9 @@ impl Watcher {
         }
         let told = &self.told;
         let new = now.iter().filter(|prompt| !told.contains_key(*prompt));
-        let new: Vec<_> = new.map(|prompt| Presence { prompt: prompt.clone(), count: 0, things: Vec::new() }).collect();
+        let new: Vec<_> = new
+            .map(|prompt| Presence { prompt: prompt.clone(), count: 0, things: Vec::new(), tracks: Vec::new() })
+            .collect();
         self.tell_presence(&new);
     }
 
@@ -179,7 +190,8 @@ impl Watcher {
 
     fn end_all(&mut self) {
         let last = self.watch.finish();
-        self.tell(&last, None);
+        self.tell(&last);
+        self.keep_parked(Timestamp::now(), true);
         self.tell_absence();
     }
 
@@ -221,13 +233,18 @@ impl Watcher {
             publisher.camera_snapshot(&self.watch.camera().name, jpeg(&frame, &marks, SNAPSHOT_QUALITY));
             self.asked.drain(..).for_each(|(asker, _)| publisher.answer(&asker));
         }
-        self.tell(&sight.events, Some((&frame, &marks)));
+        if self.outlets.publisher.is_some() && !sight.best.is_empty() {
+            let jpeg = jpeg(&frame, &marks, SNAPSHOT_QUALITY);
+            self.pictured.extend(sight.best.into_iter().map(|event| (event, (jpeg.clone(), false))));
+        }
+        self.tell(&sight.events);
         self.tell_presence(&sight.present);
         if self.calibration_shown.is_none_or(|shown| shown.elapsed() >= CALIBRATION_EVERY) {
             self.show_calibration();
         }
-        self.learning.note(&self.watch, &frame, &sight);
+        self.learning.note(&self.watch, &frame, &sight.tries);
         self.learning.keep_sometimes(&self.watch);
+        self.keep_parked(frame.captured, false);
         self.outlets.views.show(&self.watch.camera().name, frame, marks);
     }
 
@@ -237,7 +254,7 @@ impl Watcher {
         sight.present.iter().enumerate().flat_map(marks).collect()
     }
 
-    fn tell(&mut self, events: &[Event], seen: Option<(&Frame, &[Mark])>) {
+    fn tell(&mut self, events: &[Event]) {
         for event in events {
             tracing::info!(prompt = %event.prompt, id = %event.id, score = event.score, "{:?}", event.kind);
             self.outlets.counters.count(|counts| {
@@ -258,20 +275,17 @@ impl Watcher {
                 self.seen_said.insert(event.prompt.clone(), event.last_seen);
                 publisher.last_seen(&event.camera, &event.prompt, event.last_seen);
             }
-            let best = self.pictured.get(&event.id).map_or(0.0, |(score, _)| *score);
-            if event.kind == EventKind::End {
-                // Once an event, and not with each better picture, to spare an SD card the writes.
-                if let Some((_, jpeg)) = self.pictured.remove(&event.id)
-                    && let Err(error) = publisher.keep_picture(event, &jpeg)
-                {
-                    tracing::warn!(id = %event.id, "the picture is not kept: {error}");
-                }
-            } else if let Some((frame, marks)) = seen
-                && event.score > best
+            if let Some((jpeg, published)) = self.pictured.get_mut(&event.id)
+                && !std::mem::replace(published, true)
             {
-                let jpeg = jpeg(frame, marks, SNAPSHOT_QUALITY);
-                self.pictured.insert(event.id.clone(), (event.score, jpeg.clone()));
-                publisher.snapshot(&event.camera, &event.prompt, jpeg);
+                publisher.snapshot(&event.camera, &event.prompt, jpeg.clone());
+            }
+            // Once an event, and not with each better picture, to spare an SD card the writes.
+            if event.kind == EventKind::End
+                && let Some((jpeg, _)) = self.pictured.remove(&event.id)
+                && let Err(error) = publisher.keep_picture(event, &jpeg)
+            {
+                tracing::warn!(id = %event.id, "the picture is not kept: {error}");
             }
         }
     }
@@ -296,10 +310,33 @@ impl Watcher {
         }
     }
 
+    /// Says what is there while no frame comes: nothing but what is parked.
     fn tell_absence(&mut self) {
-        let prompts = self.watch.camera().prompts.iter();
-        let nothing: Vec<_> =
-            prompts.map(|p| Presence { prompt: p.name.clone(), count: 0, things: Vec::new() }).collect();
-        self.tell_presence(&nothing);
+        self.tell_presence(&self.watch.present());
+    }
+
+    /// Takes what stood still when the camera was last watched.
+    fn remember_parked(&mut self) {
+        let Some(store) = &self.outlets.store else { return };
+        match store.parked(&self.watch.camera().name) {
+            Ok(parked) => self.watch.remember(parked),
+            Err(error) => tracing::warn!("what was parked is not known: {error}"),
+        }
+    }
+
+    /// Keeps what stands still, where it is not what is kept already or `anew` is asked for.
+    fn keep_parked(&mut self, now: Timestamp, anew: bool) {
+        let Some(store) = &self.outlets.store else { return };
+        let parked = self.watch.parked();
+        let events: BTreeSet<String> = parked.iter().map(|parked| parked.event.clone()).collect();
+        let (kept, at) = &self.parked;
+        let old = at.is_none_or(|at| now.duration_since(at).unsigned_abs() >= PARKED_ANEW);
+        if *kept == events && !(anew || old) || kept.is_empty() && events.is_empty() {
+            return;
+        }
+        if let Err(error) = store.keep_parked(&self.watch.camera().name, &parked) {
+            tracing::warn!("what is parked is not kept: {error}");
+        }
+        self.parked = (events, Some(now));
     }
 }

@@ -62,7 +62,8 @@ impl Detector {
 /// Every detection is told at once, and forgotten on the next frame.
 fn at_once() -> EventSettings {
     let gone_after = Duration::from_millis(1);
-    EventSettings { min_hits: 1, min_seen: Duration::ZERO, hysteresis: 1.0, gone_after, update_every: gone_after }
+    let (min_seen, update_every) = (Duration::ZERO, gone_after);
+    EventSettings { min_hits: 1, min_seen, hysteresis: 1.0, gone_after, update_every, ..EventSettings::default() }
 }
 
 pub(super) fn run(args: DetectArgs) -> anyhow::Result<()> {

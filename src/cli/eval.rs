@@ -17,7 +17,7 @@ use crate::clip::{Embedding, ImageEncoder, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, EventSettings, Rotation, Source};
 use crate::eval::events::{self, Span};
 use crate::eval::precision::{Found, Wanted};
-use crate::eval::{Target, Truth, judge};
+use crate::eval::{Identity, Target, Truth, judge};
 use crate::frame::{Frame, PixelRect, UnitBox};
 use crate::heaps;
 use crate::pipeline::{Sight, Watch};
@@ -63,6 +63,8 @@ struct Pass {
     found: Vec<Vec<Found>>,
     /// By prompt; empty for photos.
     events: Vec<Vec<Span>>,
+    /// By prompt; of photos nothing is in it.
+    identity: Vec<Identity>,
     /// Indices of the pictures that were looked at.
     looked: Vec<usize>,
     tiles: usize,
@@ -156,7 +158,8 @@ impl Evaluation {
 
     fn pass(&self) -> Pass {
         let many = self.targets.len();
-        Pass { found: vec![Vec::new(); many], events: vec![Vec::new(); many], ..Pass::default() }
+        let identity = vec![Identity::default(); many];
+        Pass { found: vec![Vec::new(); many], events: vec![Vec::new(); many], identity, ..Pass::default() }
     }
 
     /// Looks at one frame, and notes what was found on the picture of that index.
@@ -202,7 +205,9 @@ impl Evaluation {
             let (position, frame) = item?;
             let now = position.as_secs_f64();
             pass.length_s = Some(now);
-            let sight = self.look(&mut watch, &frame, self.image_at(now), &mut pass)?;
+            let image = self.image_at(now);
+            let sight = self.look(&mut watch, &frame, image, &mut pass)?;
+            image.iter().for_each(|image| self.identify(*image, &sight, &mut pass));
             for event in &sight.events {
                 let age = |time: jiff::Timestamp| frame.captured.duration_since(time).as_secs_f64();
                 let prompt = self.camera.prompts.iter().position(|p| p.name == event.prompt).unwrap_or_default();
@@ -225,6 +230,17 @@ impl Evaluation {
             path.display()
         );
         Ok(pass)
+    }
+
+    /// Holds the numbers of what is followed against the things on a picture.
+    fn identify(&self, image: usize, sight: &Sight, pass: &mut Pass) {
+        let (width, height) = self.truth.images[image].size;
+        for ((target, present), identity) in self.targets.iter().zip(&sight.present).zip(&mut pass.identity) {
+            let boxes = self.truth.boxes.iter().filter(|thing| thing.image == image && target.describes(thing));
+            let things: Vec<_> = boxes.filter_map(|thing| Some((thing.track?, thing.area))).collect();
+            let areas = present.things.iter().map(|thing| pixels(&thing.area, width, height));
+            identity.see(&things, &present.tracks.iter().copied().zip(areas).collect::<Vec<_>>());
+        }
     }
 
     fn recording(
@@ -265,7 +281,8 @@ impl Evaluation {
                 (events::judge(&things, &pass.events[prompt], SHORTEST_S, SLACK_S), length_s)
             });
             let at = judged.at(&found, threshold);
-            Outcome { phrase: target.phrase.clone(), at, best: judged.best(&found), judged, found, wanted, events }
+            let (phrase, identity) = (target.phrase.clone(), pass.identity[prompt].clone());
+            Outcome { phrase, at, best: judged.best(&found), judged, found, wanted, events, identity }
         };
         self.targets.iter().enumerate().map(outcome).collect()
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::annotate::{self, Mark};
 use crate::eval::events::EventScore;
 use crate::eval::precision::{AtThreshold, Found, Wanted};
-use crate::eval::{Judged, Truth};
+use crate::eval::{Identity, Judged, Truth};
 use crate::frame::{Frame, UnitBox};
 
 /// A picture of the set: its index and what is on it.
@@ -25,6 +25,7 @@ pub(super) struct Outcome {
     pub(super) wanted: Vec<Wanted>,
     /// And the length of the video in seconds.
     pub(super) events: Option<(EventScore, f64)>,
+    pub(super) identity: Identity,
 }
 
 impl Outcome {
@@ -52,7 +53,7 @@ pub(super) fn table(outcomes: &[Outcome], pictures: usize, tiles: usize, encodin
         "prompt", "boxes", "AP50", "AP50:95", "precision", "recall", "best at", "F1"
     );
     if timed {
-        let _ = write!(out, " {:>9} {:>8} {:>9}", "events", "delay s", "false/h");
+        let _ = write!(out, " {:>9} {:>8} {:>9} {:>9}", "events", "delay s", "false/h", "switched");
     }
     out.push('\n');
     for o in outcomes {
@@ -72,7 +73,9 @@ pub(super) fn table(outcomes: &[Outcome], pictures: usize, tiles: usize, encodin
         if let Some((events, _)) = &o.events {
             let delay = events.median_delay().map_or_else(|| "–".to_owned(), |delay| format!("{delay:.1}"));
             let told = format!("{}/{}", events.told, events.things);
-            let _ = write!(out, " {told:>9} {delay:>8} {:>9.1}", o.false_events_per_hour().unwrap_or_default());
+            let switched = format!("{}/{}", o.identity.switches, o.identity.crossings);
+            let false_per_hour = o.false_events_per_hour().unwrap_or_default();
+            let _ = write!(out, " {told:>9} {delay:>8} {false_per_hour:>9.1} {switched:>9}");
         }
         out.push('\n');
     }
@@ -102,6 +105,9 @@ pub(super) fn json(outcomes: &[Outcome], pictures: usize, tiles: usize, encoding
                 "false": e.false_events,
                 "false_per_hour": o.false_events_per_hour(),
                 "length_s": length_s,
+                "crossings": o.identity.crossings,
+                "id_switches": o.identity.switches,
+                "id_breaks": o.identity.breaks,
             })
         });
         json!({

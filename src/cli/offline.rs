@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use jiff::tz::TimeZone;
 
 use crate::app;
 use crate::clip::{ImageEncoder, Library, Model, Precision};
@@ -75,6 +76,8 @@ impl LookArgs {
             prompts: phrases.map(prompt).collect::<anyhow::Result<_>>()?,
             negatives: default_negatives(),
             events,
+            lines: Vec::new(),
+            time_zone: TimeZone::system(),
         })
     }
 

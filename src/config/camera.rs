@@ -1,9 +1,11 @@
 //! One `[[camera]]` as written, read into [`CameraSettings`].
 
-use std::time::Duration;
+use jiff::tz::TimeZone;
 
+use super::events::events;
 use super::file::name;
 use super::prompt::{checked_phrases, prompt};
+use super::rules::Line;
 use super::settings::{CameraSettings, EventSettings, Grid, GridSettings, PromptSettings, Rotation, Source, Zone};
 use super::table::{Faults, Table, point, points};
 use crate::frame::Polygon;
@@ -49,13 +51,21 @@ pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSett
             table.fault(&format!("zone[{index}].name"), format!("{:?} names two zones", zone.name.as_str()));
         }
     }
+    let lines: Vec<Line> = table.tables("line").into_iter().filter_map(line).collect();
+    for (index, line) in lines.iter().enumerate() {
+        if lines[..index].iter().any(|other| other.name == line.name) {
+            table.fault(&format!("line[{index}].name"), format!("{:?} names two lines", line.name.as_str()));
+        }
+    }
+    at_most(&table, "line", lines.len());
+    let time_zone = time_zone(&mut table);
     let prompts = table.tables("prompt");
     at_most(&table, "zone", zones.len());
     at_most(&table, "prompt", prompts.len());
     if prompts.is_empty() {
         table.fault("prompt", "nothing to look out for; add [[camera.prompt]] with phrases = [\"…\"]");
     }
-    let prompts: Vec<PromptSettings> = prompts.into_iter().filter_map(|table| prompt(table, &zones)).collect();
+    let prompts: Vec<PromptSettings> = prompts.into_iter().filter_map(|table| prompt(table, &zones, &lines)).collect();
     for (index, prompt) in prompts.iter().enumerate() {
         if prompts[..index].iter().any(|other| other.name == prompt.name) {
             table.fault(&format!("prompt[{index}].name"), format!("{:?} names two prompts", prompt.name.as_str()));
@@ -75,6 +85,8 @@ pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSett
         prompts,
         negatives,
         events,
+        lines,
+        time_zone,
     })
 }
 
@@ -123,6 +135,42 @@ fn zone(mut table: Table<'_>, faults: &Faults) -> Option<Zone> {
     Some(Zone { name: name?, polygon: polygon? })
 }
 
+fn line(mut table: Table<'_>) -> Option<Line> {
+    let label = table.text("name");
+    if label.is_none() {
+        table.fault("name", "is missing");
+    }
+    let name = label.and_then(|text| name(&table, "name", &text));
+    let mut end = |key: &'static str| {
+        let wrong = "should be a point [x, y], each from 0 to 1";
+        if !table.has(key) {
+            table.fault(key, format!("is missing, {wrong}"));
+        }
+        match table.numbers(key, 0.0, 1.0)?.as_slice() {
+            [x, y] => Some((*x as f32, *y as f32)),
+            other => {
+                table.fault(key, format!("has {} numbers, {wrong}", other.len()));
+                None
+            }
+        }
+    };
+    let (from, to) = (end("from"), end("to"));
+    if from.is_some() && from == to {
+        table.fault("to", "is where the line begins");
+    }
+    table.finish();
+    Some(Line { name: name?, from: from?, to: to? })
+}
+
+/// The system's, unless another is named.
+fn time_zone(table: &mut Table<'_>) -> TimeZone {
+    let Some(text) = table.text("time_zone") else { return TimeZone::system() };
+    TimeZone::get(&text).unwrap_or_else(|_| {
+        table.fault("time_zone", format!("is {text:?}, should be a time zone such as \"Europe/Berlin\""));
+        TimeZone::UTC
+    })
+}
+
 fn grid(mut table: Table<'_>) -> GridSettings {
     let levels = table.numbers("levels", 0.05, 1.0).map(|levels| levels.into_iter().map(|l| l as f32).collect());
     let grid = GridSettings {
@@ -135,28 +183,11 @@ fn grid(mut table: Table<'_>) -> GridSettings {
     grid
 }
 
-fn events(mut table: Table<'_>) -> EventSettings {
-    let standard = EventSettings::default();
-    let events = EventSettings {
-        min_hits: table.whole("min_hits", standard.min_hits.into(), 1, 1000) as u32,
-        min_seen: seconds(table.number("min_seen_s", standard.min_seen.as_secs_f64(), 0.0, 3600.0)),
-        hysteresis: table.number("hysteresis", standard.hysteresis.into(), 0.0, 1.0) as f32,
-        gone_after: seconds(table.number("gone_after_s", standard.gone_after.as_secs_f64(), 0.1, 86_400.0)),
-        update_every: seconds(table.number("update_every_s", standard.update_every.as_secs_f64(), 0.1, 86_400.0)),
-    };
-    table.finish();
-    events
-}
-
 /// What comes by message must not fill the device's memory.
 pub(super) fn at_most(table: &Table<'_>, key: &str, found: usize) {
     if found > MOST {
         table.fault(key, format!("there are {found}, should be {MOST} at most"));
     }
-}
-
-pub(super) fn seconds(seconds: f64) -> Duration {
-    Duration::from_secs_f64(seconds)
 }
 
 /// What most cameras see when nothing is there, and what else is often there.
@@ -218,18 +249,6 @@ impl GridSettings {
             levels: self.levels.clone().unwrap_or(standard.levels),
             overlap: self.overlap.unwrap_or(standard.overlap),
             context: self.context.unwrap_or(standard.context),
-        }
-    }
-}
-
-impl Default for EventSettings {
-    fn default() -> Self {
-        Self {
-            min_hits: 2,
-            min_seen: Duration::from_millis(450),
-            hysteresis: 0.7,
-            gone_after: Duration::from_secs(3),
-            update_every: Duration::from_secs(1),
         }
     }
 }

@@ -41,11 +41,53 @@ pub enum PromptKey {
     Zones,
     /// False alarms a day that are accepted; 0 leaves the threshold alone.
     FalseAlarms,
+    /// Zones in which it does not.
+    ExcludedZones,
+    /// Least height.
+    MinSize,
+    /// Greatest height.
+    MaxSize,
+    /// Least width over height.
+    MinAspect,
+    /// Greatest width over height.
+    MaxAspect,
+    /// How long it must be there.
+    Dwell,
+    /// Parts of the day in which it is looked out for.
+    Hours,
+    /// Pause after an alert.
+    Cooldown,
+    /// What its events begin as.
+    Severity,
+    /// When a detection becomes an alert.
+    AlertAfter,
+    /// Where a detection becomes an alert.
+    AlertZones,
+    /// Lines whose crossing is told.
+    Lines,
 }
 
 impl PromptKey {
-    const ALL: [Self; 6] =
-        [Self::Enabled, Self::Phrases, Self::Negatives, Self::Threshold, Self::Zones, Self::FalseAlarms];
+    const ALL: [Self; 18] = [
+        Self::Enabled,
+        Self::Phrases,
+        Self::Negatives,
+        Self::Threshold,
+        Self::Zones,
+        Self::FalseAlarms,
+        Self::ExcludedZones,
+        Self::MinSize,
+        Self::MaxSize,
+        Self::MinAspect,
+        Self::MaxAspect,
+        Self::Dwell,
+        Self::Hours,
+        Self::Cooldown,
+        Self::Severity,
+        Self::AlertAfter,
+        Self::AlertZones,
+        Self::Lines,
+    ];
 
     /// As in the file.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +98,18 @@ impl PromptKey {
             Self::Threshold => "threshold",
             Self::Zones => "zones",
             Self::FalseAlarms => "false_alarms_per_day",
+            Self::ExcludedZones => "excluded_zones",
+            Self::MinSize => "min_size",
+            Self::MaxSize => "max_size",
+            Self::MinAspect => "min_aspect",
+            Self::MaxAspect => "max_aspect",
+            Self::Dwell => "dwell_s",
+            Self::Hours => "hours",
+            Self::Cooldown => "cooldown_s",
+            Self::Severity => "severity",
+            Self::AlertAfter => "alert_after_s",
+            Self::AlertZones => "alert_zones",
+            Self::Lines => "lines",
         }
     }
 

@@ -3,9 +3,11 @@
 pub mod camera;
 pub mod changes;
 pub mod device;
+mod events;
 pub mod file;
 mod mqtt;
 mod prompt;
+pub mod rules;
 pub mod settings;
 pub mod show;
 mod source;

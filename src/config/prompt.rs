@@ -6,6 +6,7 @@ use config::ValueKind;
 
 use super::camera::at_most;
 use super::file::name;
+use super::rules::{Line, Rules, named, rules};
 use super::settings::{Example, Name, PromptSettings, Zone};
 use super::table::Table;
 use crate::frame::PixelRect;
@@ -18,7 +19,7 @@ const MOST_EXAMPLES: usize = 16;
 /// Longest phrase in characters; CLIP reads at most 77 tokens, and says so itself when fewer fit.
 const LONGEST_PHRASE: usize = 300;
 
-pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSettings> {
+pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone], lines: &[Line]) -> Option<PromptSettings> {
     let enabled = table.truth("enabled", true);
     let shown = examples(&mut table, "examples");
     let counter_examples = examples(&mut table, "counter_examples");
@@ -50,17 +51,8 @@ pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSetti
     }
     let threshold = table.number("threshold", PromptSettings::DEFAULT_THRESHOLD.into(), 0.01, 0.99) as f32;
     let false_alarms = table.number("false_alarms_per_day", accepted, 0.0, 1000.0) as f32;
-    let wanted = table.texts("zones").unwrap_or_default();
-    let mut found = Vec::new();
-    for zone in wanted {
-        match zones.iter().find(|z| z.name.as_str() == zone) {
-            Some(zone) => found.push(zone.name.clone()),
-            None => {
-                let known: Vec<&str> = zones.iter().map(|z| z.name.as_str()).collect();
-                table.fault("zones", format!("there is no zone {zone:?}; zones here: {}", known.join(", ")));
-            }
-        }
-    }
+    let found = named(&mut table, "zones", "zone", &zones.iter().map(|zone| &zone.name).collect::<Vec<_>>());
+    let rules = rules(&mut table, zones, lines);
     let understood = understood(&mut table, &phrases, zones);
     table.finish();
     let name = name?;
@@ -75,6 +67,7 @@ pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone]) -> Option<PromptSetti
         threshold,
         false_alarms_per_day: (false_alarms > 0.0).then_some(false_alarms),
         zones: found,
+        rules,
         understood,
         examples: shown,
         counter_examples,
@@ -246,6 +239,7 @@ impl PromptSettings {
             understood,
             examples: Vec::new(),
             counter_examples: Vec::new(),
+            rules: Rules::default(),
         }
     }
 }

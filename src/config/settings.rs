@@ -5,6 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
+pub use super::events::EventSettings;
+use super::rules::{Line, Rules};
 use super::sparkplug::SparkplugSettings;
 use super::written::Written;
 use crate::clip::Precision;
@@ -271,6 +275,10 @@ pub struct CameraSettings {
     pub negatives: Vec<String>,
     /// When detections become events.
     pub events: EventSettings,
+    /// Lines whose crossings prompts can ask for.
+    pub lines: Vec<Line>,
+    /// The clock of the prompts' hours.
+    pub time_zone: TimeZone,
 }
 
 /// Where a camera's pictures come from. Credentials in a URI are never shown: `Display` is redacted.
@@ -373,6 +381,8 @@ pub struct PromptSettings {
     pub examples: Vec<Example>,
     /// Pictures of what it is not.
     pub counter_examples: Vec<Example>,
+    /// What else must be so, and how it is told.
+    pub rules: Rules,
 }
 
 /// A picture, or a part of one, that shows something.
@@ -389,19 +399,4 @@ impl fmt::Display for Example {
         write!(f, "{}", self.path.display())?;
         self.area.map_or(Ok(()), |area| write!(f, "#{},{},{},{}", area.x, area.y, area.width, area.height))
     }
-}
-
-/// When detections become events.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EventSettings {
-    /// Detections before a track is announced, at least 1.
-    pub min_hits: u32,
-    /// Time from the first to the last of them, at least: two things that pass each other can look like a third for a moment.
-    pub min_seen: Duration,
-    /// A track goes on while its score stays above `threshold * hysteresis`, 0..=1.
-    pub hysteresis: f32,
-    /// Unseen for this long, a thing has gone.
-    pub gone_after: Duration,
-    /// At most one update of an event in this time.
-    pub update_every: Duration,
 }

@@ -151,12 +151,23 @@ fn camera(camera: &CameraSettings) -> Table {
     put(&mut events, "hysteresis", short(camera.events.hysteresis));
     put(&mut events, "gone_after_s", camera.events.gone_after.as_secs_f64());
     put(&mut events, "update_every_s", camera.events.update_every.as_secs_f64());
+    put(&mut events, "stationary_after_s", camera.events.stationary_after.as_secs_f64());
+    put(&mut events, "stationary_gone_after_s", camera.events.stationary_gone_after.as_secs_f64());
+    put(&mut events, "parked_for_s", camera.events.parked_for.as_secs_f64());
     table.insert("events".into(), Value::Table(events));
     let zones = camera.zones.iter().map(|zone| {
         let name = ("name".to_owned(), zone.name.as_str().into());
         Value::Table(Table::from_iter([name, ("points".to_owned(), polygon(&zone.polygon))]))
     });
     table.insert("zone".into(), Value::Array(zones.collect()));
+    let lines = camera.lines.iter().map(|line| {
+        let point = |(x, y): (f32, f32)| Value::Array(vec![short(x).into(), short(y).into()]);
+        let ends = [("from".to_owned(), point(line.from)), ("to".to_owned(), point(line.to))];
+        let name = ("name".to_owned(), line.name.as_str().into());
+        Value::Table(Table::from_iter(std::iter::once(name).chain(ends)))
+    });
+    table.insert("line".into(), Value::Array(lines.collect()));
+    camera.time_zone.iana_name().iter().for_each(|zone| put(&mut table, "time_zone", *zone));
     table.insert(
         "prompt".into(),
         Value::Array(camera.prompts.iter().map(|p| Value::Table(prompt(p, &camera.zones))).collect()),
@@ -172,14 +183,28 @@ fn prompt(prompt: &PromptSettings, zones: &[Zone]) -> Table {
     put(&mut table, "negatives", prompt.negatives.clone());
     put(&mut table, "threshold", short(prompt.threshold));
     put(&mut table, "false_alarms_per_day", short(prompt.false_alarms_per_day.unwrap_or_default()));
-    put(&mut table, "zones", prompt.zones.iter().map(|zone| zone.as_str().to_owned()).collect::<Vec<_>>());
+    let names = |names: &[Name]| names.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+    put(&mut table, "zones", names(&prompt.zones));
+    let rules = &prompt.rules;
+    put(&mut table, "excluded_zones", names(&rules.excluded_zones));
+    put(&mut table, "min_size", short(rules.size.0));
+    put(&mut table, "max_size", short(rules.size.1));
+    put(&mut table, "min_aspect", short(rules.aspect.0));
+    put(&mut table, "max_aspect", short(rules.aspect.1));
+    put(&mut table, "dwell_s", rules.dwell.as_secs_f64());
+    put(&mut table, "hours", rules.hours.iter().map(ToString::to_string).collect::<Vec<_>>());
+    put(&mut table, "cooldown_s", rules.cooldown.as_secs_f64());
+    put(&mut table, "severity", rules.severity.as_str());
+    rules.alert_after.iter().for_each(|after| put(&mut table, "alert_after_s", after.as_secs_f64()));
+    put(&mut table, "alert_zones", names(&rules.alert_zones));
+    put(&mut table, "lines", names(&rules.lines));
     for (key, examples) in [("examples", &prompt.examples), ("counter_examples", &prompt.counter_examples)] {
         if !examples.is_empty() {
             put(&mut table, key, examples.iter().map(ToString::to_string).collect::<Vec<_>>());
         }
     }
-    let names: Vec<Name> = zones.iter().map(|zone| zone.name.clone()).collect();
-    let (understood, said) = (&prompt.understood, Understood::new(&prompt.phrases, &names));
+    let known: Vec<Name> = zones.iter().map(|zone| zone.name.clone()).collect();
+    let (understood, said) = (&prompt.understood, Understood::new(&prompt.phrases, &known));
     // What the phrases say themselves need not be said again.
     match &understood.relation {
         None if said.relation.is_some() => put(&mut table, "relation", "none"),

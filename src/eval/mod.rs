@@ -1,9 +1,11 @@
 //! Evaluation: what was found, held against what is true.
 
 pub mod events;
+pub mod identity;
 pub mod precision;
 pub mod truth;
 
+pub use identity::Identity;
 pub use precision::{Judged, judge};
 pub use truth::{Target, Truth, TruthError};
 

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::stats::Stats;
 use crate::capture::CameraStatus;
+use crate::config::rules::Severity;
 use crate::config::settings::{EventForm, Name};
 use crate::detect::Related;
 use crate::frame::UnitBox;
 use crate::prompts::calibration::probability;
 use crate::prompts::{Explained, relation};
 use crate::store::OutboxCounts;
-use crate::track::{Event, EventKind};
+use crate::track::{Crossing, Event, EventKind};
 
 /// An event as it goes over the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,15 @@ pub struct EventMessage {
     pub frame: FrameMessage,
     /// Zones that hold its centre.
     pub zones: Vec<String>,
+    /// `alert` or `detection`; it can rise once.
+    #[serde(default = "alert")]
+    pub severity: SeverityName,
+    /// It has not moved for a while.
+    #[serde(default)]
+    pub stationary: bool,
+    /// Lines that it has crossed since the last message; absent if none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crossed: Vec<CrossingMessage>,
     /// RFC 3339, UTC, milliseconds.
     pub first_seen: String,
     /// RFC 3339, UTC, milliseconds.
@@ -68,6 +78,30 @@ pub enum Kind {
     Update,
     /// It has gone.
     End,
+}
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeverityName {
+    /// Worth keeping.
+    Detection,
+    /// Worth telling a person at once.
+    Alert,
+}
+
+/// What messages were that did not say.
+fn alert() -> SeverityName {
+    SeverityName::Alert
+}
+
+/// A line was crossed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrossingMessage {
+    /// Which line.
+    pub line: String,
+    /// `left_to_right` or `right_to_left`, as seen from the line's beginning.
+    pub direction: String,
 }
 
 /// Edges in fractions of the frame, 0..1.
@@ -185,6 +219,12 @@ impl EventMessage {
             box_px: event.area.to_pixels(width, height),
             frame: FrameMessage { width, height },
             zones: event.zones.iter().map(Name::to_string).collect(),
+            severity: match event.severity {
+                Severity::Detection => SeverityName::Detection,
+                Severity::Alert => SeverityName::Alert,
+            },
+            stationary: event.stationary,
+            crossed: event.crossed.iter().map(crossing).collect(),
             first_seen: rfc3339(event.first_seen),
             last_seen: rfc3339(event.last_seen),
             duration_s: lived.max(0) as f64 / 1000.0,
@@ -225,14 +265,23 @@ impl EventMessage {
             Kind::Update => "update",
             Kind::End => "end",
         };
+        let severity = match self.severity {
+            SeverityName::Detection => "detection",
+            SeverityName::Alert => "alert",
+        };
         let prompt = ("prompt", self.prompt.clone());
-        vec![("type", kind.to_owned()), prompt, ("historical", self.historical.to_string())]
+        let historical = ("historical", self.historical.to_string());
+        vec![("type", kind.to_owned()), prompt, ("severity", severity.to_owned()), historical]
     }
 
     /// The message as JSON.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("plain fields always serialise")
     }
+}
+
+fn crossing(crossing: &Crossing) -> CrossingMessage {
+    CrossingMessage { line: crossing.line.to_string(), direction: crossing.direction.as_str().to_owned() }
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::crossing::Crossing;
+use crate::config::rules::Severity;
 use crate::config::settings::Name;
 use crate::detect::Related;
 use crate::frame::UnitBox;
@@ -42,6 +44,12 @@ pub struct Event {
     pub frame_size: (u32, u32),
     /// Zones that hold its centre.
     pub zones: Vec<Name>,
+    /// How much it matters, so far. It rises at most once.
+    pub severity: Severity,
+    /// It has not moved for a while.
+    pub stationary: bool,
+    /// Lines that it has crossed since the last message.
+    pub crossed: Vec<Crossing>,
     /// When it was first seen.
     pub first_seen: Timestamp,
     /// When it was last seen.

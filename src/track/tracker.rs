@@ -1,77 +1,16 @@
 //! The tracker: detections of one prompt, frame after frame, become things that appear, stay and go.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use crate::config::settings::EventSettings;
+use super::association::{Pair, associate};
+use super::parked::{Memory, Parked};
+use super::telling::Telling;
+use super::track::{Track, since};
+use crate::config::settings::{CameraSettings, EventSettings, PromptSettings};
 use crate::detect::Detection;
-use crate::frame::UnitBox;
 
-/// One thing followed over time.
-#[derive(Clone, Debug)]
-pub struct Track {
-    /// Counts the tracks of this tracker.
-    pub number: u64,
-    /// Its newest detection.
-    pub detection: Detection,
-    /// Highest score so far.
-    pub top_score: f32,
-    /// Detections so far.
-    pub hits: u32,
-    /// First detection.
-    pub first_seen: Timestamp,
-    /// Newest detection.
-    pub last_seen: Timestamp,
-    /// Changes told before this one.
-    pub told_times: u32,
-    /// Detections that would each have begun it.
-    strong_hits: u32,
-    /// Frames since the first detection, that one counted.
-    frames: u32,
-    announced: bool,
-    told: Timestamp,
-    speed: (f32, f32),
-}
-
-impl Track {
-    /// Whether its event has begun.
-    pub fn announced(&self) -> bool {
-        self.announced
-    }
-
-    /// Where it should be by now, if it moves on as it did.
-    fn expected(&self, now: Timestamp) -> UnitBox {
-        // Beyond a second, a guess from two boxes is worth less than the last place.
-        let ahead = (now.duration_since(self.last_seen).as_secs_f32()).min(1.0);
-        let (dx, dy) = (self.speed.0 * ahead, self.speed.1 * ahead);
-        let b = self.detection.area;
-        UnitBox { x0: b.x0 + dx, y0: b.y0 + dy, x1: b.x1 + dx, y1: b.y1 + dy }
-    }
-
-    /// A copy to be told, counted.
-    fn tell(&mut self, now: Timestamp) -> Self {
-        let copy = self.clone();
-        self.told = now;
-        self.told_times += 1;
-        copy
-    }
-
-    fn take(&mut self, detection: Detection, threshold: f32, now: Timestamp) {
-        let seconds = now.duration_since(self.last_seen).as_secs_f32();
-        if seconds > 0.0 {
-            let (from, to) = (self.detection.area.centre(), detection.area.centre());
-            let blend = |old: f32, new: f32| 0.5 * old + 0.5 * new;
-            self.speed =
-                (blend(self.speed.0, (to.0 - from.0) / seconds), blend(self.speed.1, (to.1 - from.1) / seconds));
-        }
-        self.top_score = self.top_score.max(detection.score);
-        self.strong_hits += u32::from(detection.score >= threshold);
-        self.detection = detection;
-        self.hits += 1;
-        self.last_seen = now;
-    }
-}
+/// A picture replaces the one before when it is better by this factor.
+const BETTER: f32 = 1.1;
 
 /// What has become of a track on a frame.
 #[derive(Clone, Debug)]
@@ -87,16 +26,33 @@ pub enum Change {
 /// Follows the things of one prompt.
 #[derive(Debug)]
 pub struct Tracker {
-    settings: EventSettings,
+    events: EventSettings,
     threshold: f32,
+    telling: Telling,
     tracks: Vec<Track>,
+    memory: Memory,
+    /// When an event began, or rose, that another is not to follow too soon.
+    alerted: Option<Timestamp>,
+    /// When this began to wait for parked things to be seen again.
+    awaits: Option<Timestamp>,
+    is_open: bool,
     next: u64,
 }
 
 impl Tracker {
-    /// Starts with nothing there. `threshold` begins a track; `threshold * hysteresis` continues one.
-    pub fn new(settings: EventSettings, threshold: f32) -> Self {
-        Self { settings, threshold, tracks: Vec::new(), next: 0 }
+    /// Starts with nothing there. The prompt's threshold begins a track; `threshold * hysteresis` continues one.
+    pub fn new(camera: &CameraSettings, prompt: &PromptSettings) -> Self {
+        Self {
+            events: camera.events.clone(),
+            threshold: prompt.threshold,
+            telling: Telling::new(camera, prompt),
+            tracks: Vec::new(),
+            memory: Memory::default(),
+            alerted: None,
+            awaits: None,
+            is_open: true,
+            next: 0,
+        }
     }
 
     /// Follows the same things from another threshold on.
@@ -104,117 +60,181 @@ impl Tracker {
         self.threshold = threshold;
     }
 
+    /// The same things followed, by other settings of the prompt.
+    pub fn by(mut self, camera: &CameraSettings, prompt: &PromptSettings) -> Self {
+        (self.threshold, self.telling) = (prompt.threshold, Telling::new(camera, prompt));
+        // Lines can be others now.
+        let lines = self.telling.lines.len();
+        self.tracks.iter_mut().for_each(|track| track.sides = vec![Default::default(); lines]);
+        self
+    }
+
     /// The score from which a detection is of use: it can continue a track.
     pub fn floor(&self) -> f32 {
-        self.threshold * self.settings.hysteresis
+        self.threshold * self.events.hysteresis
     }
 
-    /// The things that are there: announced and not gone.
+    /// The things that are there and not gone, told of or not.
     pub fn present(&self) -> impl Iterator<Item = &Track> {
-        self.tracks.iter().filter(|track| track.announced)
+        self.tracks.iter().filter(|track| track.there)
     }
 
-    /// All tracks, those not yet announced among them.
+    /// How many things are there: those that are present, and those that stood still before the program or the camera
+    /// was away, until it is clear that they do not any more.
+    pub fn count(&self) -> usize {
+        self.present().count() + if self.is_open { self.memory.present() } else { 0 }
+    }
+
+    /// All tracks, those not yet certain among them.
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
     }
 
+    /// The things that stand still, seen now or remembered.
+    pub fn parked(&self) -> Vec<Parked> {
+        let Telling { camera, prompt, .. } = &self.telling;
+        let seen = self.tracks.iter().filter_map(|track| track.parked(camera, prompt));
+        self.memory.iter().cloned().chain(seen).collect()
+    }
+
+    /// Remembers a thing that stood still before this began: it is no news when it is seen again.
+    pub fn remember(&mut self, parked: Parked) {
+        self.memory.keep(parked);
+    }
+
     /// Takes one frame's detections.
-    pub fn step(&mut self, detections: Vec<Detection>, now: Timestamp) -> Vec<Change> {
-        self.associate(detections, now);
+    pub fn step(&mut self, mut detections: Vec<Detection>, now: Timestamp) -> Vec<Change> {
+        self.memory.forget(self.events.parked_for, now);
+        if since(*self.awaits.get_or_insert(now), now) >= self.events.stationary_gone_after {
+            self.memory.give_up();
+        }
+        self.take(&mut detections, now);
+        self.is_open = self.telling.is_open(now);
         let mut changes = Vec::new();
         for track in &mut self.tracks {
             track.frames += 1;
-            let fresh = track.last_seen == now;
-            let seen_for = track.last_seen.duration_since(track.first_seen).unsigned_abs();
-            // What is seen now and then only is a mistake that comes back.
-            let often = 5 * track.strong_hits >= 2 * track.frames;
-            let enough = often && track.strong_hits >= self.settings.min_hits && seen_for >= self.settings.min_seen;
-            if fresh && !track.announced && enough {
-                track.announced = true;
-                changes.push(Change::New(track.tell(now)));
-            } else if fresh && track.announced && since(track.told, now) >= self.settings.update_every {
-                changes.push(Change::Update(track.tell(now)));
+            if self.is_open {
+                changes.extend(watch(track, &self.events, &self.telling, &mut self.memory, &mut self.alerted, now));
+            } else {
+                changes.extend(overlook(track, now));
             }
         }
-        let gone_after = self.settings.gone_after;
-        let (gone, kept) =
-            std::mem::take(&mut self.tracks).into_iter().partition(|track| since(track.last_seen, now) >= gone_after);
-        self.tracks = kept;
-        changes.extend(announced(gone).map(Change::End));
+        let gone = self.tracks.extract_if(.., |track| track.is_gone(&self.events, now)).collect();
+        changes.extend(self.end(gone, false));
         changes
     }
 
-    /// Ends everything, as when the program stops or the prompt is taken away.
+    /// Ends everything, as when the program stops or the prompt is taken away. What stands still stays remembered.
     pub fn finish(&mut self) -> Vec<Change> {
-        announced(std::mem::take(&mut self.tracks)).map(Change::End).collect()
+        let all = std::mem::take(&mut self.tracks);
+        self.awaits = None;
+        self.end(all, true)
     }
 
-    /// Nearest pairs first; what is left over begins a track if it is strong enough.
-    fn associate(&mut self, detections: Vec<Detection>, now: Timestamp) {
-        let mut pairs = Vec::new();
-        for (t, track) in self.tracks.iter().enumerate() {
-            let expected = track.expected(now);
-            for (d, detection) in detections.iter().enumerate() {
-                let likeness =
-                    likeness(&expected, &detection.area).max(likeness(&track.detection.area, &detection.area));
-                if likeness > 0.0 {
-                    pairs.push((likeness, t, d));
-                }
+    /// The tracks of which this frame, the newest, gives the best picture so far, with `quality` (0..1) of a detection.
+    pub fn improved(&mut self, now: Timestamp, quality: impl Fn(&Detection) -> f32) -> Vec<&Track> {
+        let mut improved = Vec::new();
+        for track in self.tracks.iter_mut().filter(|track| track.open && track.last_seen == now) {
+            let quality = quality(&track.detection);
+            if quality > BETTER * track.best {
+                track.best = quality;
+                improved.push(&*track);
             }
         }
-        pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut taken_tracks = vec![false; self.tracks.len()];
-        let mut left: Vec<Option<Detection>> = detections.into_iter().map(Some).collect();
-        for (_, t, d) in pairs {
-            if !taken_tracks[t]
-                && let Some(detection) = left[d].take()
-            {
-                taken_tracks[t] = true;
-                self.tracks[t].take(detection, self.threshold, now);
-            }
+        improved
+    }
+
+    /// Gives each track its detection; strong ones that are left over begin tracks.
+    fn take(&mut self, detections: &mut Vec<Detection>, now: Timestamp) {
+        let pairs = associate(&self.tracks, detections, self.threshold, now);
+        let mut left: Vec<Option<Detection>> = detections.drain(..).map(Some).collect();
+        for Pair { track, detection, crowded } in pairs {
+            let Some(detection) = left[detection].take() else { continue };
+            let track = &mut self.tracks[track];
+            track.strong_hits += u32::from(detection.score >= self.threshold);
+            track.take(detection, crowded, &self.events, now);
+            let crossings = self.telling.lines.iter().zip(&mut track.sides);
+            track.crossed.extend(crossings.filter_map(|(line, side)| side.see(line, &track.detection.area)));
         }
         for detection in left.into_iter().flatten().filter(|detection| detection.score >= self.threshold) {
-            self.tracks.push(Track {
-                number: self.next,
-                top_score: detection.score,
-                detection,
-                hits: 1,
-                strong_hits: 1,
-                frames: 0,
-                first_seen: now,
-                last_seen: now,
-                told_times: 0,
-                announced: false,
-                told: now,
-                speed: (0.0, 0.0),
-            });
+            let lines = &self.telling.lines;
+            let mut track = Track::new(self.next, detection, self.telling.rules.severity, lines.len(), now);
+            lines.iter().zip(&mut track.sides).for_each(|(line, side)| drop(side.see(line, &track.detection.area)));
+            self.tracks.push(track);
             self.next += 1;
         }
     }
+
+    /// Ends tracks; parked things among them are `present` for all that is known, or have not been seen for a while.
+    fn end(&mut self, gone: Vec<Track>, present: bool) -> Vec<Change> {
+        let Telling { camera, prompt, .. } = &self.telling;
+        let mut changes = Vec::new();
+        for mut track in gone {
+            if track.open {
+                changes.push(Change::End(track.clone()));
+                track.told_times += 1;
+            }
+            if let Some(parked) = track.parked(camera, prompt) {
+                self.memory.keep(Parked { present, ..parked });
+            }
+        }
+        changes
+    }
 }
 
-fn since(then: Timestamp, now: Timestamp) -> Duration {
-    // A clock that was set back must not end every track.
-    Duration::try_from(now.duration_since(then)).unwrap_or(Duration::ZERO)
+/// What is to be told of a track while its prompt is looked out for.
+fn watch(
+    track: &mut Track,
+    events: &EventSettings,
+    telling: &Telling,
+    memory: &mut Memory,
+    alerted: &mut Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Change> {
+    let fresh = track.last_seen == now;
+    track.hushed &= track.rest.is_still();
+    if fresh && !track.there && track.is_certain(events, events.min_seen.max(telling.rules.dwell)) {
+        track.there = true;
+        if !track.begun
+            && let Some(parked) = memory.recognise(track)
+        {
+            track.resume(parked, now);
+        }
+    }
+    if !fresh || !track.there {
+        return None;
+    }
+    let raised = telling.raise(track, now);
+    if track.open && !track.is_due(raised, events, now) {
+        return None;
+    }
+    let begins = !track.begun;
+    let pausing = alerted.is_some_and(|at| since(at, now) < telling.rules.cooldown);
+    if begins && (pausing || track.hushed) {
+        return None;
+    }
+    if (begins || raised) && track.severity == telling.highest() {
+        *alerted = Some(now);
+    }
+    (track.begun, track.open) = (true, true);
+    let told = track.tell(now);
+    Some(if begins { Change::New(told) } else { Change::Update(told) })
 }
 
-fn announced(tracks: Vec<Track>) -> impl Iterator<Item = Track> {
-    tracks.into_iter().filter(|track| track.announced)
-}
-
-/// How well two boxes could be one thing a moment apart: overlap when each is grown by half its size. 0 is impossible.
-fn likeness(a: &UnitBox, b: &UnitBox) -> f32 {
-    let grown = |b: &UnitBox| {
-        let (w, h) = ((b.x1 - b.x0) / 2.0, (b.y1 - b.y0) / 2.0);
-        UnitBox { x0: b.x0 - w, y0: b.y0 - h, x1: b.x1 + w, y1: b.y1 + h }
-    };
-    grown(a).iou(&grown(b))
+/// What is to be told of a track while its prompt is not looked out for: at most that its event is over.
+fn overlook(track: &mut Track, now: Timestamp) -> Option<Change> {
+    track.there = false;
+    track.hushed = track.rest.is_still();
+    std::mem::take(&mut track.open).then(|| Change::End(track.tell(now)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::parse;
+    use crate::frame::UnitBox;
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millisecond(ms).expect("in range")
@@ -225,7 +245,10 @@ mod tests {
     }
 
     fn tracker() -> Tracker {
-        Tracker::new(EventSettings { min_hits: 2, ..EventSettings::default() }, 0.6)
+        let text = "[[camera]]\nname = \"gate\"\nsource = \"test://smpte\"\n\
+                    [[camera.prompt]]\nname = \"dog\"\nphrases = \"a dog\"\nthreshold = 0.6";
+        let camera = parse(text, "test", Path::new(""), false).expect("valid").cameras.remove(0);
+        Tracker::new(&camera, &camera.prompts[0])
     }
 
     fn kinds(changes: &[Change]) -> Vec<(&'static str, u64)> {

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lookout::config::file::default_store;
+use lookout::config::rules::Severity;
 use lookout::config::settings::{CameraSettings, MqttSettings, Name, Protocol, StoreSettings, TopicSettings};
 use lookout::frame::UnitBox;
 use lookout::mqtt::{MqttPublisher, Publisher};
 use lookout::shutdown::Shutdown;
 use lookout::store::Store;
-use lookout::track::{Event, EventKind, Evidence};
+use lookout::track::{Crossing, Direction, Event, EventKind, Evidence};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rumqttc::{Client, Connection, Incoming, MqttOptions, QoS};
 use tokio::runtime::Runtime;
@@ -64,6 +65,12 @@ pub fn event(kind: EventKind, sequence: u32) -> Event {
         area: UnitBox::new(0.25, 0.5, 0.333_333, 0.75),
         frame_size: (640, 480),
         zones: vec![name("path")],
+        severity: if sequence == 0 { Severity::Detection } else { Severity::Alert },
+        stationary: kind == EventKind::End,
+        crossed: match kind {
+            EventKind::Update => vec![Crossing { line: name("drive"), direction: Direction::LeftToRight }],
+            _ => Vec::new(),
+        },
         first_seen,
         last_seen: first_seen + Duration::from_millis(1500 * u64::from(sequence)),
         evidence: Evidence {

@@ -1,0 +1,85 @@
+//! Association: which of a frame's detections shows which thing. Strong detections are given out first; weak ones only
+//! to things that then have none (ByteTrack, Zhang et al. 2022). Each time all together are to fit best, by where things
+//! are expected, how far the boxes overlap, and what they look like.
+
+use jiff::Timestamp;
+
+use super::assignment::assign;
+use super::motion::Motion;
+use super::track::Track;
+use crate::detect::Detection;
+use crate::frame::UnitBox;
+
+/// A pair that fits worse than this is none.
+const ALONE: f32 = 8.0;
+/// What it costs when the boxes do not overlap at all.
+const OVERLAP: f32 = 2.0;
+/// What each spread costs by which a detection looks unlike the thing.
+const LOOK: f32 = 0.5;
+/// Within so many spreads it looks like it.
+const ALIKE: f32 = 2.0;
+/// From here on a place that is still further off costs but little more: boxes jump.
+const JUMP: f32 = 3.0;
+/// A wide guess counts so much.
+const WIDE: f32 = 0.5;
+/// Two boxes that share this much of the smaller one hide each other.
+const HIDDEN: f32 = 0.3;
+
+/// A detection of a track.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Index of the track.
+    pub track: usize,
+    /// Index of the detection.
+    pub detection: usize,
+    /// Another thing is about there: the box may be of both, and what it looks like may be the other.
+    pub crowded: bool,
+}
+
+/// The detections of each track that has one.
+pub fn associate(tracks: &[Track], detections: &[Detection], threshold: f32, now: Timestamp) -> Vec<Pair> {
+    let expected: Vec<Motion> = tracks.iter().map(|track| track.expected(now)).collect();
+    let mut left: Vec<usize> = (0..tracks.len()).collect();
+    let mut pairs = Vec::new();
+    let (strong, weak): (Vec<usize>, Vec<usize>) =
+        (0..detections.len()).partition(|detection| detections[*detection].score >= threshold);
+    for level in [strong, weak] {
+        let of_track = |track: &usize| -> Vec<f32> {
+            level.iter().map(|d| cost(&tracks[*track], &expected[*track], &detections[*d])).collect()
+        };
+        let costs: Vec<Vec<f32>> = left.iter().map(of_track).collect();
+        let found = assign(&costs, level.len(), ALONE);
+        pairs.extend(found.iter().map(|(row, column)| (left[*row], level[*column])));
+        left.retain(|track| !pairs.iter().any(|(taken, _)| taken == track));
+    }
+    let crowded = |track: usize, area: &UnitBox, detection: usize| {
+        let others = expected.iter().enumerate().filter(|(other, _)| *other != track).map(|(_, motion)| motion.area());
+        let boxes = detections.iter().enumerate().filter(|(other, _)| *other != detection).map(|(_, d)| d.area);
+        others.chain(boxes).any(|other| other.intersection(area) > HIDDEN * other.area().min(area.area()))
+    };
+    let pair = |(track, detection): (usize, usize)| {
+        let crowded = crowded(track, &detections[detection].area, detection);
+        Pair { track, detection, crowded }
+    };
+    pairs.into_iter().map(pair).collect()
+}
+
+fn cost(track: &Track, expected: &Motion, detection: &Detection) -> f32 {
+    let area = &detection.area;
+    let overlap = nearness(&expected.area(), area).max(nearness(&track.detection.area, area));
+    let unlike = track.look.misfit(detection.embedding.as_ref());
+    if overlap <= 0.0 && unlike.is_none_or(|spreads| spreads > ALIKE) {
+        return f32::INFINITY;
+    }
+    let (far, wide) = expected.misfit(area);
+    JUMP * (far / JUMP).ln_1p() + WIDE * wide + OVERLAP * (1.0 - overlap) + LOOK * unlike.unwrap_or(1.0)
+}
+
+/// How well two boxes could be one thing a moment apart: overlap when each is grown by half its size. 0 is impossible.
+fn nearness(a: &UnitBox, b: &UnitBox) -> f32 {
+    let grown = |b: &UnitBox| {
+        let (w, h) = ((b.x1 - b.x0) / 2.0, (b.y1 - b.y0) / 2.0);
+        UnitBox { x0: b.x0 - w, y0: b.y0 - h, x1: b.x1 + w, y1: b.y1 + h }
+    };
+    grown(a).iou(&grown(b))
+}

@@ -1,0 +1,172 @@
+//! Motion: where a thing is and how fast it moves and grows, as a Kalman filter knows it that takes both for nearly
+//! constant.
+
+use crate::frame::UnitBox;
+
+/// How far a detector's box lies beside the thing, in sizes of the thing.
+const PLACE_NOISE: f32 = 0.12;
+/// How far its sides are wrong, in sizes of the thing.
+const SIZE_NOISE: f32 = 0.2;
+/// How fast a thing may move that is seen for the first time, sizes a second.
+const FIRST_SPEED: f32 = 1.5;
+/// How it may speed up, slow down or turn, sizes a second each second.
+const UNSTEADY: f32 = 0.5;
+/// The same of its growth.
+const UNSTEADY_SIZE: f32 = 0.1;
+/// For so long it goes on as it did; beyond, the last place is the better guess. Seconds.
+const STEADY_S: f32 = 4.0;
+/// After this long nothing more is forgotten of where it was. Seconds.
+const FORGOTTEN_S: f32 = 4.0;
+
+/// One coordinate and its rate, with their covariance.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    value: f32,
+    rate: f32,
+    /// Variance of the value, covariance, variance of the rate.
+    spread: [f32; 3],
+}
+
+impl Axis {
+    fn new(value: f32, noise: f32, rate_noise: f32) -> Self {
+        Self { value, rate: 0.0, spread: [noise * noise, 0.0, rate_noise * rate_noise] }
+    }
+
+    /// The coordinate `seconds` later.
+    fn after(self, seconds: f32, unsteady: f32) -> Self {
+        let held = (-seconds / STEADY_S).exp();
+        let s = seconds.min(FORGOTTEN_S);
+        let ([p, c, r], q) = (self.spread, unsteady * unsteady);
+        Self {
+            value: self.value + self.rate * STEADY_S * (1.0 - held),
+            rate: self.rate * held,
+            spread: [p + 2.0 * s * c + s * s * r + q * s.powi(4) / 4.0, c + s * r + q * s.powi(3) / 2.0, r + q * s * s],
+        }
+    }
+
+    fn correct(&mut self, measured: f32, noise: f32) {
+        let [p, c, r] = self.spread;
+        let total = p + noise * noise;
+        let (gain, rate_gain) = (p / total, c / total);
+        let surprise = measured - self.value;
+        self.value += gain * surprise;
+        self.rate += rate_gain * surprise;
+        self.spread = [p * (1.0 - gain), c * (1.0 - gain), r - rate_gain * c];
+    }
+
+    /// Half the squared distance in deviations, and what the width of the guess costs: a thing that can be anywhere
+    /// explains no place well.
+    fn misfit(&self, measured: f32, noise: f32) -> (f32, f32) {
+        let total = self.spread[0] + noise * noise;
+        ((measured - self.value).powi(2) / (2.0 * total), 0.5 * (total / (noise * noise)).ln())
+    }
+}
+
+/// A thing's centre and size, in fractions of the frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Motion {
+    /// Centre.
+    x: Axis,
+    y: Axis,
+    /// Size.
+    w: Axis,
+    h: Axis,
+}
+
+/// What things of this size move by: a person is narrow, and walks by its height.
+fn scales(area: &UnitBox) -> (f32, f32) {
+    let (w, h) = (area.x1 - area.x0, area.y1 - area.y0);
+    (w.max(h / 2.0).max(1e-3), h.max(w / 2.0).max(1e-3))
+}
+
+impl Motion {
+    /// Seen for the first time.
+    pub fn new(area: &UnitBox) -> Self {
+        let ((x, y), (sx, sy)) = (area.centre(), scales(area));
+        let (w, h) = (area.x1 - area.x0, area.y1 - area.y0);
+        Self {
+            x: Axis::new(x, PLACE_NOISE * sx, FIRST_SPEED * sx),
+            y: Axis::new(y, PLACE_NOISE * sy, FIRST_SPEED * sy),
+            w: Axis::new(w, SIZE_NOISE * sx, UNSTEADY_SIZE * sx),
+            h: Axis::new(h, SIZE_NOISE * sy, UNSTEADY_SIZE * sy),
+        }
+    }
+
+    /// What is to be expected `seconds` later.
+    pub fn after(&self, seconds: f32) -> Self {
+        let (sx, sy) = scales(&self.area());
+        Self {
+            x: self.x.after(seconds, UNSTEADY * sx),
+            y: self.y.after(seconds, UNSTEADY * sy),
+            w: self.w.after(seconds, UNSTEADY_SIZE * sx),
+            h: self.h.after(seconds, UNSTEADY_SIZE * sy),
+        }
+    }
+
+    /// Takes a box in, which is `doubt` times less exact than others (1: as exact).
+    pub fn correct(&mut self, area: &UnitBox, doubt: f32) {
+        let ((x, y), (sx, sy)) = (area.centre(), scales(area));
+        self.x.correct(x, doubt * PLACE_NOISE * sx);
+        self.y.correct(y, doubt * PLACE_NOISE * sy);
+        self.w.correct(area.x1 - area.x0, doubt * SIZE_NOISE * sx);
+        self.h.correct(area.y1 - area.y0, doubt * SIZE_NOISE * sy);
+    }
+
+    /// The same thing, at rest.
+    pub fn halt(&mut self) {
+        [&mut self.x, &mut self.y, &mut self.w, &mut self.h].into_iter().for_each(|axis| axis.rate = 0.0);
+    }
+
+    /// Where it is. May reach out of the frame.
+    pub fn area(&self) -> UnitBox {
+        let (w, h) = (self.w.value.max(1e-3) / 2.0, self.h.value.max(1e-3) / 2.0);
+        let (x, y) = (self.x.value, self.y.value);
+        UnitBox { x0: x - w, y0: y - h, x1: x + w, y1: y + h }
+    }
+
+    /// How badly a box fits (0 at best): half its squared distance in deviations, and what it costs that the guess is
+    /// wide.
+    pub fn misfit(&self, area: &UnitBox) -> (f32, f32) {
+        let ((x, y), (sx, sy)) = (area.centre(), scales(area));
+        let each = [
+            self.x.misfit(x, PLACE_NOISE * sx),
+            self.y.misfit(y, PLACE_NOISE * sy),
+            self.w.misfit(area.x1 - area.x0, SIZE_NOISE * sx),
+            self.h.misfit(area.y1 - area.y0, SIZE_NOISE * sy),
+        ];
+        each.into_iter().fold((0.0, 0.0), |(far, wide), (f, w)| (far + f, wide + w))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(x: f32) -> UnitBox {
+        UnitBox { x0: x - 0.05, y0: 0.4, x1: x + 0.05, y1: 0.6 }
+    }
+
+    #[test]
+    fn what_moves_steadily_is_expected_further_on() {
+        let mut motion = Motion::new(&at(0.2));
+        for step in 1..6 {
+            motion = motion.after(0.5);
+            motion.correct(&at(0.2 + 0.05 * step as f32), 1.0);
+        }
+        let (x, _) = motion.after(0.5).area().centre();
+        assert!((x - 0.5).abs() < 0.02, "{x}");
+        let fits = |x| motion.after(0.5).misfit(&at(x)).0;
+        assert!(fits(0.5) < 0.2 && fits(0.7) > 2.0 && fits(0.5) < fits(0.45), "{} {}", fits(0.5), fits(0.7));
+    }
+
+    #[test]
+    fn the_longer_unseen_the_wider_the_guess() {
+        let mut motion = Motion::new(&at(0.5));
+        motion.after(0.2).correct(&at(0.5), 1.0);
+        motion = motion.after(0.2);
+        motion.correct(&at(0.5), 1.0);
+        let (near, late) = (motion.after(0.2), motion.after(2.0));
+        assert!(late.misfit(&at(0.6)).0 < near.misfit(&at(0.6)).0);
+        assert!(late.misfit(&at(0.5)).1 > near.misfit(&at(0.5)).1);
+    }
+}

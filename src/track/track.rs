@@ -1,0 +1,199 @@
+//! A track: one thing followed over time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::crossing::{Crossing, Side};
+use super::look::Look;
+use super::motion::Motion;
+use super::parked::Parked;
+use super::rest::Rest;
+use crate::config::rules::Severity;
+use crate::config::settings::{EventSettings, Name};
+use crate::detect::Detection;
+
+/// Another thing is about: its box is so many times less exact.
+const DOUBT: f32 = 2.5;
+/// While a thing is stationary, there is little to tell.
+const STILL_UPDATE: Duration = Duration::from_secs(60);
+
+/// One thing followed over time.
+#[derive(Clone, Debug)]
+pub struct Track {
+    /// Counts the tracks of this tracker.
+    pub number: u64,
+    /// Its newest detection.
+    pub detection: Detection,
+    /// Highest score so far.
+    pub top_score: f32,
+    /// Detections so far.
+    pub hits: u32,
+    /// First detection.
+    pub first_seen: Timestamp,
+    /// Newest detection.
+    pub last_seen: Timestamp,
+    /// Changes told before this one.
+    pub told_times: u32,
+    /// How much its event matters, so far.
+    pub severity: Severity,
+    /// Lines that it has crossed since the last change was told.
+    pub crossed: Vec<Crossing>,
+    /// How good the best picture of it is, 0..1.
+    pub(super) best: f32,
+    /// Detections that would each have begun it.
+    pub(super) strong_hits: u32,
+    /// Frames since the first detection, that one counted.
+    pub(super) frames: u32,
+    /// It has been seen often enough.
+    pub(super) there: bool,
+    /// Its event has begun, perhaps before this track did.
+    pub(super) begun: bool,
+    /// Its event has begun and not ended.
+    pub(super) open: bool,
+    /// It stood there before it was looked out for: nothing is told until it moves.
+    pub(super) hushed: bool,
+    told: Timestamp,
+    told_still: bool,
+    motion: Motion,
+    pub(super) look: Look,
+    pub(super) rest: Rest,
+    pub(super) sides: Vec<Side>,
+    /// The event that it goes on with.
+    resumed: Option<String>,
+}
+
+impl Track {
+    pub(super) fn new(number: u64, detection: Detection, severity: Severity, lines: usize, now: Timestamp) -> Self {
+        Self {
+            number,
+            top_score: detection.score,
+            hits: 1,
+            first_seen: now,
+            last_seen: now,
+            told_times: 0,
+            severity,
+            crossed: Vec::new(),
+            best: 0.0,
+            strong_hits: 1,
+            frames: 0,
+            there: false,
+            begun: false,
+            open: false,
+            hushed: false,
+            told: now,
+            told_still: false,
+            motion: Motion::new(&detection.area),
+            look: Look::new(detection.embedding.clone()),
+            rest: Rest::new(&detection.area, now),
+            sides: vec![Side::default(); lines],
+            resumed: None,
+            detection,
+        }
+    }
+
+    /// Whether its event has begun and not ended.
+    pub fn announced(&self) -> bool {
+        self.open
+    }
+
+    /// Whether it has not moved for a while.
+    pub fn stationary(&self) -> bool {
+        self.rest.is_still()
+    }
+
+    /// Its event's id: unique over restarts, since a thing's first moment is in it, and over cameras and prompts.
+    pub fn event_id(&self, camera: &Name, prompt: &Name) -> String {
+        let made = || format!("{camera}-{}-{prompt}-{}", self.first_seen.as_millisecond(), self.number);
+        self.resumed.clone().unwrap_or_else(made)
+    }
+
+    /// Where it should be by now, if it goes on as it did.
+    pub(super) fn expected(&self, now: Timestamp) -> Motion {
+        // A clock that was set back says nothing of how long it was.
+        self.motion.after(now.duration_since(self.last_seen).as_secs_f32().max(0.0))
+    }
+
+    /// Takes in its detection on a new frame.
+    pub(super) fn take(&mut self, detection: Detection, crowded: bool, events: &EventSettings, now: Timestamp) {
+        let seconds = now.duration_since(self.last_seen).as_secs_f32();
+        self.motion = self.expected(now);
+        self.motion.correct(&detection.area, if crowded { DOUBT } else { 1.0 });
+        if !crowded {
+            self.rest.see(&detection.area, seconds, now, events.stationary_after);
+            detection.embedding.iter().for_each(|embedding| self.look.see(embedding));
+        }
+        if self.rest.is_still() {
+            self.motion.halt();
+        }
+        self.top_score = self.top_score.max(detection.score);
+        self.detection = detection;
+        self.hits += 1;
+        self.last_seen = now;
+    }
+
+    /// Whether it has been seen often enough, over `least` or longer, to be there.
+    pub(super) fn is_certain(&self, events: &EventSettings, least: Duration) -> bool {
+        let seen_for = self.last_seen.duration_since(self.first_seen).unsigned_abs();
+        // What is seen now and then only is a mistake that comes back.
+        let often = 5 * self.strong_hits >= 2 * self.frames;
+        often && self.strong_hits >= events.min_hits && seen_for >= least
+    }
+
+    /// Whether it is time for an update: something has happened that happens but once, or a while has passed.
+    pub(super) fn is_due(&self, raised: bool, events: &EventSettings, now: Timestamp) -> bool {
+        let still = self.rest.is_still();
+        let pace = if still { events.update_every.max(STILL_UPDATE) } else { events.update_every };
+        raised || still != self.told_still || !self.crossed.is_empty() || since(self.told, now) >= pace
+    }
+
+    /// Whether it has gone.
+    pub(super) fn is_gone(&self, events: &EventSettings, now: Timestamp) -> bool {
+        let still = self.rest.is_still();
+        let after = if still { events.gone_after.max(events.stationary_gone_after) } else { events.gone_after };
+        since(self.last_seen, now) >= after
+    }
+
+    /// A copy to be told, counted.
+    pub(super) fn tell(&mut self, now: Timestamp) -> Self {
+        let copy = self.clone();
+        (self.told, self.told_still) = (now, self.rest.is_still());
+        self.told_times += 1;
+        self.crossed.clear();
+        copy
+    }
+
+    /// What is to be remembered of a thing that stands still; `None` of others.
+    pub(super) fn parked(&self, camera: &Name, prompt: &Name) -> Option<Parked> {
+        (self.there && self.rest.is_still() && (self.begun || self.hushed)).then(|| Parked {
+            prompt: prompt.clone(),
+            event: self.event_id(camera, prompt),
+            told: self.begun,
+            present: true,
+            sequence: self.told_times,
+            severity: self.severity,
+            top_score: self.top_score,
+            area: *self.rest.place(),
+            look: self.look.mean().cloned(),
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+        })
+    }
+
+    /// Goes on as the thing that was remembered.
+    pub(super) fn resume(&mut self, parked: Parked, now: Timestamp) {
+        (self.begun, self.hushed) = (parked.told, !parked.told);
+        self.resumed = Some(parked.event);
+        self.told_times = parked.sequence;
+        self.severity = self.severity.max(parked.severity);
+        self.top_score = self.top_score.max(parked.top_score);
+        self.first_seen = parked.first_seen;
+        self.rest = Rest::known(&parked.area, now);
+        self.motion.halt();
+    }
+}
+
+/// Time from `then` to `now`; none where a clock was set back, which must not end every track.
+pub(super) fn since(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(then)).unwrap_or(Duration::ZERO)
+}
