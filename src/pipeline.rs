@@ -6,7 +6,7 @@ use looks::Looks;
 
 use crate::clip::{ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name, PromptSettings};
-use crate::detect::{Detection, confirm};
+use crate::detect::{Detection, HeatMap, confirm};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::PromptBank;
 use crate::regions::grid::hide_masked;
@@ -39,6 +39,8 @@ pub struct Sight {
     pub encoded: usize,
     /// Tiles that should have, but for the limit.
     pub postponed: usize,
+    /// The score that began a track on this frame, prompt by prompt.
+    pub thresholds: Vec<f32>,
 }
 
 /// What is there of one prompt.
@@ -90,6 +92,7 @@ impl Watch {
         let mut sight = self.follow(&frame, found);
         sight.encoded = spent.encoded + confirmed;
         sight.postponed = spent.postponed;
+        sight.thresholds = self.camera.prompts.iter().map(|prompt| prompt.threshold).collect();
         Ok(sight)
     }
 
@@ -185,7 +188,10 @@ impl Watch {
             Change::Update(track) => (EventKind::Update, track),
             Change::End(track) => (EventKind::End, track),
         };
-        let (entry, prompt) = (&self.bank.entries()[prompt], &self.camera.prompts[prompt]);
+        // Drawn for those that show most only: the others' places are told by their boxes.
+        let best = track.detection.score >= track.top_score;
+        let telling = kind == EventKind::New || kind == EventKind::Update && best;
+        let (index, entry, prompt) = (prompt, &self.bank.entries()[prompt], &self.camera.prompts[prompt]);
         let runner_up = entry.contenders().nth(track.detection.runner_up).unwrap_or_default().to_owned();
         Event {
             kind,
@@ -207,6 +213,7 @@ impl Watch {
                 margin: track.detection.margin,
                 tiles: track.detection.tiles,
                 hits: track.hits,
+                heat_map: telling.then(|| HeatMap::new(&self.looks.evidence(index))),
             },
         }
     }

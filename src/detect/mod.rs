@@ -2,9 +2,11 @@
 
 pub mod confirm;
 pub mod evidence;
+pub mod heat;
 
 pub use confirm::Confirmations;
 pub use evidence::{EvidenceMap, Spread};
+pub use heat::HeatMap;
 
 use crate::clip::Embedding;
 use crate::frame::UnitBox;

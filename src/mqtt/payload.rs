@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +103,10 @@ pub struct EvidenceMessage {
     pub tiles: u32,
     /// Detections so far.
     pub hits: u32,
+    /// Where on the frame the prompt was seen: a PNG over the whole of it, in base64. With `new` only, so that updates
+    /// stay small.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heat_map: Option<String>,
 }
 
 impl EventMessage {
@@ -140,6 +146,9 @@ impl EventMessage {
                 margin: round(event.evidence.margin),
                 tiles: event.evidence.tiles,
                 hits: event.evidence.hits,
+                heat_map: (event.evidence.heat_map.as_ref())
+                    .filter(|_| event.kind == EventKind::New)
+                    .map(|heat| BASE64.encode(heat.png())),
             },
             historical: false,
         }

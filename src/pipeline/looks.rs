@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::CameraSettings;
-use crate::detect::{Confirmations, Detection, Spread, confirm, detections, outlined};
+use crate::detect::{Confirmations, Detection, EvidenceMap, Spread, confirm, detections, outlined};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::{PromptBank, Score};
 use crate::regions::grid::grid;
@@ -144,6 +144,13 @@ impl Looks {
         let spread = if self.patch_rows.is_some() { Spread::BLOCKS } else { Spread::TILES };
         let rough = detections(prompt, &self.spots, &self.scores[prompt], floor, aspect, spread);
         outlined(rough, &self.foreground)
+    }
+
+    /// What the spots say of one prompt everywhere.
+    pub(super) fn evidence(&self, prompt: usize) -> EvidenceMap {
+        let known = self.spots.iter().zip(&self.scores[prompt]);
+        let known = known.filter_map(|(area, score)| score.map(|score| (*area, score.probability)));
+        EvidenceMap::new(known, self.size.0 as f32 / self.size.1 as f32)
     }
 
     /// Looks once more at what was found and could go on a track (by prompt, from the score in `floors` on), and lets that

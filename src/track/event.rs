@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::config::settings::Name;
+use crate::detect::HeatMap;
 use crate::frame::UnitBox;
 
 /// Where in its life an event is.
@@ -62,4 +63,6 @@ pub struct Evidence {
     pub tiles: u32,
     /// Detections so far.
     pub hits: u32,
+    /// Where on the frame the prompt was seen; with `New`, and with an update that is the best look so far.
+    pub heat_map: Option<HeatMap>,
 }

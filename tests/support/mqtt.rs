@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use lookout::config::file::default_store;
 use lookout::config::settings::{CameraSettings, MqttSettings, Name, Protocol, StoreSettings, TopicSettings};
+use lookout::detect::HeatMap;
 use lookout::frame::UnitBox;
 use lookout::mqtt::{MqttPublisher, Publisher};
 use lookout::shutdown::Shutdown;
@@ -66,7 +67,14 @@ pub fn event(kind: EventKind, sequence: u32) -> Event {
         zones: vec![name("path")],
         first_seen,
         last_seen: first_seen + Duration::from_millis(1500 * u64::from(sequence)),
-        evidence: Evidence { threshold: 0.6, runner_up: "a cat".to_owned(), margin: 0.043_21, tiles: 3, hits: 5 },
+        evidence: Evidence {
+            threshold: 0.6,
+            runner_up: "a cat".to_owned(),
+            margin: 0.043_21,
+            tiles: 3,
+            hits: 5,
+            heat_map: Some(HeatMap::from_png(b"\x89PNG, a small one".to_vec())),
+        },
     }
 }
 

@@ -129,7 +129,14 @@ fn event(sequence: u32) -> Event {
         zones: vec![name("path")],
         first_seen: now,
         last_seen: now,
-        evidence: Evidence { threshold: 0.6, runner_up: "a cat".to_owned(), margin: 0.04, tiles: 3, hits: 5 },
+        evidence: Evidence {
+            threshold: 0.6,
+            runner_up: "a cat".to_owned(),
+            margin: 0.04,
+            tiles: 3,
+            hits: 5,
+            heat_map: None,
+        },
     }
 }
 
