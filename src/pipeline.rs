@@ -188,9 +188,6 @@ impl Watch {
             Change::Update(track) => (EventKind::Update, track),
             Change::End(track) => (EventKind::End, track),
         };
-        // Drawn for those that show most only: the others' places are told by their boxes.
-        let best = track.detection.score >= track.top_score;
-        let telling = kind == EventKind::New || kind == EventKind::Update && best;
         let (index, entry, prompt) = (prompt, &self.bank.entries()[prompt], &self.camera.prompts[prompt]);
         let runner_up = entry.contenders().nth(track.detection.runner_up).unwrap_or_default().to_owned();
         Event {
@@ -213,7 +210,7 @@ impl Watch {
                 margin: track.detection.margin,
                 tiles: track.detection.tiles,
                 hits: track.hits,
-                heat_map: telling.then(|| HeatMap::new(&self.looks.evidence(index))),
+                heat_map: (kind != EventKind::End).then(|| HeatMap::new(&self.looks.evidence(index))),
             },
         }
     }

@@ -63,6 +63,6 @@ pub struct Evidence {
     pub tiles: u32,
     /// Detections so far.
     pub hits: u32,
-    /// Where on the frame the prompt was seen; with `New`, and with an update that is the best look so far.
+    /// Where on the frame the prompt was seen; `None` at the end.
     pub heat_map: Option<HeatMap>,
 }
