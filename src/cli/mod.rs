@@ -18,6 +18,7 @@ mod run;
 mod timed;
 mod trial;
 mod r#try;
+mod tune;
 mod watch;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ pub enum Command {
     Detect(detect::DetectArgs),
     /// Tell what a camera would have told of recorded clips, and how near the rest came
     Try(r#try::TryArgs),
+    /// Propose phrases, negatives and a threshold from a clip and a few marked moments
+    Tune(tune::TuneArgs),
     /// Print token ids, embeddings and similarities, to compare with other implementations
     Embed(embed::EmbedArgs),
     /// Judge a model and prompts on pictures or a video whose truth is known
@@ -60,6 +63,7 @@ impl Command {
             Self::Demo(args) => demo::run(args),
             Self::Detect(args) => detect::run(args).map(|()| ExitCode::SUCCESS),
             Self::Try(args) => r#try::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Tune(args) => tune::run(args).map(|()| ExitCode::SUCCESS),
             Self::Embed(args) => embed::run(args).map(|()| ExitCode::SUCCESS),
             Self::Eval(args) => eval::run(args).map(|()| ExitCode::SUCCESS),
             Self::Bench(args) => bench::run(&args),

@@ -28,7 +28,7 @@ const STYLE: &str = "\
     .pic .heat{position:absolute;inset:0;height:100%}\
     body:has(#heat:not(:checked)) .heat{display:none}\
     table{border-collapse:collapse;width:100%;font-size:.9rem}.wide{overflow-x:auto}\
-    th,td{text-align:left;padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top}\
+    th,td{white-space:nowrap;text-align:left;padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top}\
     th{font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
     svg{display:block;width:100%;border:1px solid var(--line);border-radius:6px}\
     svg.small{width:260px}\
@@ -59,9 +59,20 @@ pub(super) fn css([red, green, blue]: [u8; 3]) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
-/// One prompt's scores over a recording: the values with their times, and the threshold that held at each.
+/// The best score of a prompt at a time, and the threshold that held then.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Point {
+    /// Seconds.
+    pub(super) time_s: f32,
+    /// Probability, 0..1.
+    pub(super) best: f32,
+    /// Probability, 0..1.
+    pub(super) threshold: f32,
+}
+
+/// One prompt's scores over a recording.
 pub(super) struct Curve<'a> {
-    pub(super) points: &'a [(f32, f32, f32)],
+    pub(super) points: &'a [Point],
     pub(super) length_s: f64,
     pub(super) colour: String,
     /// Spans that are shaded, seconds.
@@ -73,12 +84,12 @@ pub(super) struct Curve<'a> {
 /// Points along a curve at most: a screen shows no more.
 const FINEST: usize = 600;
 
-/// The best of each of at most `most` equal stretches of time: (start, score, the threshold then).
-pub(super) fn thinned(points: &[(f32, f32, f32)], most: usize) -> Vec<(f32, f32, f32)> {
+/// The best of each of at most `most` equal stretches, with the time at which the stretch begins.
+pub(super) fn thinned(points: &[Point], most: usize) -> Vec<Point> {
     let each = points.len().div_ceil(most.max(1)).max(1);
-    let best = |chunk: &[(f32, f32, f32)]| {
-        let best = chunk.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
-        (chunk[0].0, best.1, best.2)
+    let best = |chunk: &[Point]| {
+        let best = chunk.iter().copied().max_by(|a, b| a.best.total_cmp(&b.best)).unwrap_or_default();
+        Point { time_s: chunk[0].time_s, ..best }
     };
     points.chunks(each).map(best).collect()
 }
@@ -90,10 +101,10 @@ impl Curve<'_> {
         let x = |time: f64| 1000.0 * time / self.length_s.max(1e-3);
         let y = |score: f64| HEIGHT - 4.0 - (HEIGHT - 8.0) * score;
         let points = thinned(self.points, FINEST);
-        let line = |value: fn(&(f32, f32, f32)) -> f32| {
+        let line = |value: fn(&Point) -> f32| {
             let mut path = String::new();
             for point in &points {
-                let _ = write!(path, "{:.1},{:.1} ", x(point.0.into()), y(value(point).into()));
+                let _ = write!(path, "{:.1},{:.1} ", x(point.time_s.into()), y(value(point).into()));
             }
             path
         };
@@ -112,9 +123,9 @@ impl Curve<'_> {
             out,
             "<polyline points='{}' fill=none stroke='{}' stroke-width=1.5 vector-effect=non-scaling-stroke />\
              <polyline points='{}' fill=none stroke=#d33 stroke-width=1 stroke-dasharray='5 4' vector-effect=non-scaling-stroke />",
-            line(|p| p.1),
+            line(|point| point.best),
             self.colour,
-            line(|p| p.2),
+            line(|point| point.threshold),
         );
         for (time, score) in &self.marked {
             let (x, y) = (x(*time), y(*score));
@@ -147,10 +158,10 @@ mod tests {
 
     #[test]
     fn a_curve_keeps_its_peaks_however_long_it_is() {
-        let points: Vec<(f32, f32, f32)> =
-            (0..100_000).map(|i| (i as f32, if i == 54_321 { 0.9 } else { 0.1 }, 0.6)).collect();
+        let point = |i: usize| Point { time_s: i as f32, best: if i == 54_321 { 0.9 } else { 0.1 }, threshold: 0.6 };
+        let points: Vec<Point> = (0..100_000).map(point).collect();
         let thin = thinned(&points, 600);
-        assert!(thin.len() <= 600 && thin.iter().any(|point| point.1 == 0.9));
+        assert!(thin.len() <= 600 && thin.iter().any(|point| point.best == 0.9));
         assert!(thinned(&[], 600).is_empty());
     }
 

@@ -24,7 +24,7 @@ fn is_colour(word: &str) -> bool {
     COLOURS.contains(&word) || word == "gray"
 }
 
-fn words(phrase: &str) -> Vec<String> {
+pub(super) fn words(phrase: &str) -> Vec<String> {
     let lower = phrase.to_lowercase();
     lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
@@ -50,6 +50,19 @@ pub fn colourless(phrase: &str) -> Option<String> {
     let all = words(phrase);
     let kept: Vec<&str> = all.iter().map(String::as_str).filter(|word| !is_colour(word)).collect();
     (kept.len() < all.len() && kept.iter().any(|word| !STOP_WORDS.contains(word))).then(|| kept.join(" "))
+}
+
+/// The colour of a phrase that names a thing and no more, and the phrase without it: "blue" and "a bicycle".
+pub(super) fn colour_of(phrase: &str) -> Option<(String, String)> {
+    let all = words(phrase);
+    let [.., colour, _] = all.as_slice() else { return None };
+    let simple = all.len() <= 3 && is_colour(colour);
+    simple.then(|| colourless(phrase)).flatten().map(|rest| (colour.clone(), rest))
+}
+
+/// The phrase with some words in a row replaced by others.
+pub(super) fn replace_words(phrase: &str, said: &str, by: &str) -> String {
+    format!(" {phrase} ").replace(&format!(" {said} "), &format!(" {by} ")).trim().to_owned()
 }
 
 /// The phrase without what its thing has or does: "a person with an umbrella" must be told apart from "a person". `None`

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Trial;
 use super::near::{Near, NearMisses, SecondLook, picture};
 use crate::cli::offline::recorded;
-use crate::cli::page::clock;
+use crate::cli::page::{Point, clock};
 use crate::cli::timed::Timed;
 use crate::detect::HeatMap;
 use crate::frame::Frame;
@@ -35,8 +35,8 @@ pub(in crate::cli) struct Clip {
     pub(in crate::cli) took: Duration,
     /// In the order in which they were told.
     pub(in crate::cli) told: Vec<Told>,
-    /// By prompt: of each frame its time, the best score on it and the threshold that held.
-    pub(in crate::cli) curves: Vec<Vec<(f32, f32, f32)>>,
+    /// By prompt and frame.
+    pub(in crate::cli) curves: Vec<Vec<Point>>,
     /// By prompt, strongest first.
     pub(in crate::cli) near: Vec<Vec<Near>>,
 }
@@ -95,9 +95,9 @@ impl Clip {
         self.told.iter().filter(|told| told.prompt == prompt).map(|told| (told.from_s, told.to_s)).collect()
     }
 
-    /// The highest score of a prompt, and when.
-    pub(in crate::cli) fn top(&self, prompt: usize) -> Option<(f32, f32)> {
-        self.curves[prompt].iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(time, score, _)| (*score, *time))
+    /// When a prompt scored highest.
+    pub(in crate::cli) fn top(&self, prompt: usize) -> Option<Point> {
+        self.curves[prompt].iter().copied().max_by(|a, b| a.best.total_cmp(&b.best))
     }
 }
 
@@ -209,7 +209,8 @@ impl<'a> Looking<'a> {
         }
         for (prompt, found) in sight.detections.iter().enumerate() {
             let (best, threshold) = (found.first(), sight.thresholds[prompt]);
-            self.clip.curves[prompt].push((now_s as f32, best.map_or(0.0, |best| best.score), threshold));
+            let score = best.map_or(0.0, |best| best.score);
+            self.clip.curves[prompt].push(Point { time_s: now_s as f32, best: score, threshold });
             if sight.present[prompt].count == 0 {
                 self.clip.passes += self.near[prompt].see(now_s, best, threshold, frame, look)?;
             }

@@ -57,8 +57,8 @@ fn section(out: &mut String, trial: &Trial, clip: &Clip) {
     cards(out, "Events", clip.told.iter().map(|told| event_card(clip, told)));
     for (prompt, settings) in asked(trial) {
         let (name, dot) = (escaped(&settings.phrases[0]), dot(prompt));
-        let top = clip.top(prompt).map_or_else(String::new, |(score, at)| {
-            format!("highest {:.0} % at {}", score * 100.0, clip.moment(at.into()))
+        let top = clip.top(prompt).map_or_else(String::new, |top| {
+            format!("highest {:.0} % at {}", top.best * 100.0, clip.moment(top.time_s.into()))
         });
         let _ = write!(
             out,
@@ -120,21 +120,25 @@ fn table(out: &mut String, clip: &Clip) {
     if clip.told.is_empty() {
         return;
     }
-    out.push_str(
-        "<div class=wide><table><tr><th class=n>at<th class=n>lasted<th>what<th class=n>top<th>where<th>zones<th>looked like next</tr>",
+    let zoned = clip.told.iter().any(|told| !told.best.zones.is_empty());
+    let _ = write!(
+        out,
+        "<div class=wide><table><tr><th class=n>at<th class=n>lasted<th>what<th class=n>top<th>where{}<th>looked like next</tr>",
+        if zoned { "<th>zones" } else { "" }
     );
     for told in &clip.told {
         let best = &told.best;
         let zones = best.zones.iter().map(|zone| zone.as_str()).collect::<Vec<_>>().join(", ");
         let _ = write!(
             out,
-            "<tr><td class=n>{}<td class=n>{:.1} s<td>{}{}<td class=n>{:.0} %<td>{}<td>{}<td>{}</tr>",
+            "<tr><td class=n>{}<td class=n>{:.1} s<td>{}{}<td class=n>{:.0} %<td>{}{}{}<td>{}</tr>",
             escaped(&clip.moment(told.from_s)),
             told.to_s - told.from_s,
             dot(told.prompt),
             escaped(&best.phrase),
             best.top_score * 100.0,
             place::words(&best.area),
+            if zoned { "<td>" } else { "" },
             escaped(&zones),
             escaped(&best.evidence.runner_up),
         );

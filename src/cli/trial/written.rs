@@ -157,15 +157,16 @@ fn clip_json(trial: &Trial, clip: &Clip) -> Value {
     };
     let prompt = |(index, prompt): (usize, &crate::config::settings::PromptSettings)| {
         let thin = thinned(&clip.curves[index], STRETCHES);
-        let scores = thin.iter().map(|(time, best, threshold)| {
-            [seconds((*time).into()), round((*best).into()), round((*threshold).into())]
-        });
+        let scores = thin
+            .iter()
+            .map(|point| [seconds(point.time_s.into()), round(point.best.into()), round(point.threshold.into())]);
+        let top = clip.top(index);
         json!({
             "prompt": prompt.name.as_str(),
             "phrases": prompt.phrases,
             "events": clip.spans(index).len(),
-            "top_score": clip.top(index).map(|(score, _)| round(score.into())),
-            "top_score_s": clip.top(index).map(|(_, time)| seconds(time.into())),
+            "top_score": top.map(|top| round(top.best.into())),
+            "top_score_s": top.map(|top| seconds(top.time_s.into())),
             "scores": scores.collect::<Vec<_>>(),
         })
     };
