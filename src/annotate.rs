@@ -96,6 +96,12 @@ pub fn jpeg(frame: &Frame, marks: &[Mark], quality: u8) -> Vec<u8> {
     held
 }
 
+/// The colour of marks of that index, as RGB.
+pub fn colour(index: usize) -> [u8; 3] {
+    let colour = COLOURS[index % COLOURS.len()];
+    [colour.r(), colour.g(), colour.b()]
+}
+
 /// What a mark says: "a blue bicycle 93 %".
 pub fn label(phrase: &str, score: f32) -> String {
     format!("{phrase} {:.0} %", score * 100.0)

@@ -51,6 +51,8 @@ pub struct Sight {
     pub postponed: usize,
     /// What the background came up with as its best tries to be a prompt, at the end of a window.
     pub tries: Vec<Try>,
+    /// The score that began a track on this frame, prompt by prompt.
+    pub thresholds: Vec<f32>,
 }
 
 /// What is there of one prompt.
@@ -118,9 +120,10 @@ impl Watch {
         let followed: Vec<Vec<UnitBox>> = self.trackers.iter().map(areas).collect();
         let rest = limit.saturating_sub(kept).max(1);
         let mut spent = self.looks.see(&frame, encoder, &mut self.bank, rest, &followed)?;
-        for (prompt, (tracker, settings)) in self.trackers.iter_mut().zip(&self.camera.prompts).enumerate() {
-            tracker.count_from(probability(self.looks.calibration().threshold(prompt, settings)));
-        }
+        let calibration = self.looks.calibration();
+        let threshold = |(prompt, settings)| probability(calibration.threshold(prompt, settings));
+        let thresholds: Vec<f32> = self.camera.prompts.iter().enumerate().map(threshold).collect();
+        self.trackers.iter_mut().zip(&thresholds).for_each(|(tracker, threshold)| tracker.count_from(*threshold));
         let floors = self.floors();
         let mut found = self.find(&floors);
         let prompts = &self.camera.prompts;
@@ -138,6 +141,8 @@ impl Watch {
         }
         sight.encoded = spent.encoded;
         sight.postponed = spent.postponed;
+        sight.thresholds = thresholds;
+        sight.thresholds = self.camera.prompts.iter().map(|prompt| prompt.threshold).collect();
         Ok(sight)
     }
 

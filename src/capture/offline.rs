@@ -29,6 +29,13 @@ pub fn open_offline(source: &Source, shape: &Shape) -> Result<Recording, Capture
     Ok(Recording { pipeline, source: source.to_string(), start: Timestamp::now(), next: 0, ended: false })
 }
 
+impl Recording {
+    /// How long it is, once its first frame was read. `None` where it does not say.
+    pub fn length(&self) -> Option<Duration> {
+        self.pipeline.length()
+    }
+}
+
 impl Iterator for Recording {
     /// The position in the recording, and the frame. The frame's time is the time of opening plus the position.
     type Item = Result<(Duration, Frame), CaptureError>;

@@ -143,6 +143,11 @@ impl Pipeline {
         Ok(())
     }
 
+    /// How long the source is, where it is a recording that says so.
+    pub(super) fn length(&self) -> Option<Duration> {
+        self.inner.query_duration::<gst::ClockTime>().map(|length| Duration::from_nanos(length.nseconds()))
+    }
+
     /// Waits for the end or a fault, up to `timeout`.
     pub(super) fn poll(&self, timeout: Duration) -> Option<Ended> {
         let bus = self.inner.bus()?;

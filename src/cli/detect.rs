@@ -7,13 +7,12 @@ use anyhow::Context;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::offline::LookArgs;
+use super::offline::{LookArgs, open_recording, recorded, small_frames};
 use super::{photo, report};
 use crate::annotate::{self, Mark};
-use crate::capture::source::Shape;
-use crate::capture::{Recorder, open_offline};
+use crate::capture::Recorder;
 use crate::clip::TileEncoder;
-use crate::config::settings::{CameraSettings, EventSettings, Rotation, Source};
+use crate::config::settings::{CameraSettings, EventSettings};
 use crate::frame::Frame;
 use crate::heaps;
 use crate::pipeline::{Presence, Sight, Watch};
@@ -32,9 +31,6 @@ pub struct DetectArgs {
     #[arg(long)]
     annotate: Option<PathBuf>,
 }
-
-/// A video is analysed at this height; its boxes are told at this size too.
-const LONGEST_SIDE: u32 = 1280;
 
 struct Detector {
     encoder: Box<dyn TileEncoder>,
@@ -68,7 +64,7 @@ fn at_once() -> EventSettings {
 
 pub(super) fn run(args: DetectArgs) -> anyhow::Result<()> {
     heaps::keep_few();
-    anyhow::ensure!(args.input.exists(), "there is no file {}", args.input.display());
+    recorded(&args.input)?;
     // The arguments' faults come before the input's: they are quicker to mend.
     let camera = args.look.camera(args.prompts.iter().map(String::as_str), at_once())?;
     if photo::is_photo(&args.input) && !is_animation(&args.input) {
@@ -102,16 +98,13 @@ fn on_photo(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<()> {
 }
 
 fn on_video(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<()> {
-    let path = std::path::absolute(&args.input)?;
-    let shape = Shape { size: None, fps: args.look.fps, rotation: Rotation::None };
-    let frames = open_offline(&Source::File { path, repeat: false }, &shape)?;
+    let recording = open_recording(&recorded(&args.input)?, args.look.fps())?;
     let mut detector = Detector::new(args, camera)?;
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
     let mut recorder = None;
     let mut all = Vec::new();
-    for frame in frames {
+    for frame in small_frames(recording) {
         let (position, frame) = frame?;
-        let frame = shrunk(frame);
         let sight = detector.look(&frame)?;
         if let Some(out) = &args.annotate {
             if recorder.is_none() {
@@ -129,19 +122,6 @@ fn on_video(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<()> {
     bar.finish_and_clear();
     print(args, &all);
     recorder.map_or(Ok(()), |recorder| Ok(recorder.finish()?))
-}
-
-/// Larger frames tell the encoder nothing more: their tiles are shrunk to its input anyway.
-pub(super) fn shrunk(frame: Frame) -> Frame {
-    let longest = frame.width().max(frame.height());
-    if longest <= LONGEST_SIDE {
-        return frame;
-    }
-    let Some(picture) = RgbImage::from_raw(frame.width(), frame.height(), frame.rgb().to_vec()) else { return frame };
-    let side = |length: u32| (length * LONGEST_SIDE / longest).max(1);
-    let (width, height) = (side(frame.width()), side(frame.height()));
-    let small = image::imageops::resize(&picture, width, height, image::imageops::FilterType::Triangle);
-    Frame::new(width, height, small.into_raw(), frame.sequence, frame.captured).unwrap_or(frame)
 }
 
 fn print(args: &DetectArgs, found: &[report::Finding]) {

@@ -1,24 +1,21 @@
 //! `lookout eval`: what a model, prompts and settings are worth on pictures whose truth is known.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::detect::shrunk;
 use super::eval_report::{self, Outcome, Shown};
-use super::offline::LookArgs;
+use super::offline::{LookArgs, open_recording, recorded, small_frames};
 use super::photo;
-use crate::capture::open_offline;
-use crate::capture::source::Shape;
-use crate::clip::{Embedding, ImageEncoder, ModelError, TileEncoder};
-use crate::config::settings::{CameraSettings, EventSettings, Rotation, Source};
+use super::timed::Timed;
+use crate::clip::ImageEncoder;
+use crate::config::settings::{CameraSettings, EventSettings};
 use crate::eval::events::{self, Span};
 use crate::eval::precision::{Found, Wanted};
 use crate::eval::{Identity, Target, Truth, judge};
-use crate::frame::{Frame, PixelRect, UnitBox};
+use crate::frame::{Frame, UnitBox};
 use crate::heaps;
 use crate::pipeline::{Sight, Watch};
 use crate::prompts::PromptBank;
@@ -71,41 +68,6 @@ struct Pass {
     encoding: Duration,
     /// Of the video that was looked at; `None` for photos.
     length_s: Option<f64>,
-}
-
-/// An encoder and the time spent in it, which is what a dense look is to save.
-struct Timed<'a> {
-    encoder: &'a ImageEncoder,
-    spent: Mutex<Duration>,
-}
-
-impl Timed<'_> {
-    fn timed<T>(&self, encode: impl FnOnce(&ImageEncoder) -> T) -> T {
-        let started = Instant::now();
-        let made = encode(self.encoder);
-        if let Ok(mut spent) = self.spent.lock() {
-            *spent += started.elapsed();
-        }
-        made
-    }
-}
-
-impl TileEncoder for Timed<'_> {
-    fn encode(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Embedding>, ModelError> {
-        self.timed(|encoder| encoder.encode(frame, tiles))
-    }
-
-    fn encode_patches(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Vec<Embedding>>, ModelError> {
-        self.timed(|encoder| encoder.encode_patches(frame, tiles))
-    }
-
-    fn patch_rows(&self) -> Option<usize> {
-        self.encoder.patch_rows()
-    }
-
-    fn width(&self) -> usize {
-        self.encoder.width()
-    }
 }
 
 struct Evaluation {
@@ -164,9 +126,9 @@ impl Evaluation {
 
     /// Looks at one frame, and notes what was found on the picture of that index.
     fn look(&self, watch: &mut Watch, frame: &Frame, image: Option<usize>, pass: &mut Pass) -> anyhow::Result<Sight> {
-        let encoder = Timed { encoder: &self.encoder, spent: Mutex::default() };
+        let encoder = Timed::new(&self.encoder);
         let sight = watch.look(frame, &encoder, usize::MAX)?;
-        pass.encoding += encoder.spent.into_inner().unwrap_or_default();
+        pass.encoding += encoder.spent();
         pass.tiles += sight.encoded;
         if let Some(image) = image {
             pass.looked.push(image);
@@ -247,10 +209,7 @@ impl Evaluation {
         &self,
         path: &Path,
     ) -> anyhow::Result<impl Iterator<Item = anyhow::Result<(Duration, Frame)>> + use<>> {
-        let source = Source::File { path: std::path::absolute(path)?, repeat: false };
-        let shape = Shape { size: None, fps: self.camera.fps, rotation: Rotation::None };
-        let frames = open_offline(&source, &shape)?;
-        Ok(frames.map(|item| item.map(|(at, frame)| (at, shrunk(frame))).map_err(anyhow::Error::from)))
+        Ok(small_frames(open_recording(&recorded(path)?, self.camera.fps)?))
     }
 
     /// The annotated frame nearest to a position, within half a frame of 10 a second.

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use base64::Engine;
 use serde_json::{Value, json};
 
+use super::page::{self, escaped};
 use crate::annotate::{self, Mark};
 use crate::eval::events::EventScore;
 use crate::eval::precision::{AtThreshold, Found, Wanted};
@@ -176,7 +176,7 @@ pub(super) fn page(
     needed.sort_unstable();
     needed.dedup();
     let shown: std::collections::HashMap<usize, Frame> = frames(&needed)?.into_iter().collect();
-    let mut out = String::from(HEAD);
+    let mut out = page::head("lookout eval");
     for (o, (missed, alarms)) in outcomes.iter().zip(&mistakes) {
         let _ = write!(
             out,
@@ -207,21 +207,12 @@ pub(super) fn page(
     Ok(out)
 }
 
-const HEAD: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>lookout eval</title><style>\
-    body{font:15px/1.5 system-ui,sans-serif;margin:2rem;color-scheme:light dark}section{margin-bottom:3rem}\
-    .row{display:flex;flex-wrap:wrap;gap:.6rem}img{width:320px;border-radius:6px}h3{font-size:1rem}\
-    svg{border:1px solid #8886;border-radius:6px}</style><h1>lookout eval</h1>";
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 /// Precision over recall.
 fn curve(points: &[(f64, f64)]) -> String {
     let line: String =
         points.iter().map(|(r, p)| format!("{:.1},{:.1} ", 30.0 + r * 200.0, 170.0 - p * 150.0)).collect();
     format!(
-        "<svg width=260 height=200 role=img aria-label='precision over recall'><g stroke=#8886 fill=none><path d='M30 20V170H230'/>\
+        "<svg class=small width=260 height=200 role=img aria-label='precision over recall'><g stroke=#8886 fill=none><path d='M30 20V170H230'/>\
          </g><polyline points='{line}' fill=none stroke=#0a8f6a stroke-width=2 /><g font-size=11 fill=#888>\
          <text x=34 y=16>precision</text><text x=190 y=186>recall</text></g></svg>"
     )
@@ -232,6 +223,5 @@ fn picture(frame: &Frame, mistake: &Mistake, (width, height): (f64, f64), colour
     let unit = |v: f64, of: f64| (v / of) as f32;
     let area = UnitBox::new(unit(x, width), unit(y, height), unit(x + w, width), unit(y + h, height));
     let jpeg = annotate::jpeg(frame, &[Mark { area, label: mistake.label.clone(), colour, thin: false }], 75);
-    let data = base64::engine::general_purpose::STANDARD.encode(jpeg);
-    format!("<img alt='{}' src='data:image/jpeg;base64,{data}'>", escaped(&mistake.label))
+    format!("<div class=pic>{}</div>", page::picture(&jpeg, &mistake.label))
 }

@@ -10,9 +10,15 @@ mod eval_report;
 mod events;
 mod models;
 mod offline;
+mod page;
+mod place;
 mod prompts;
 mod report;
 mod run;
+mod timed;
+mod trial;
+mod r#try;
+mod tune;
 mod watch;
 
 use std::process::ExitCode;
@@ -28,6 +34,10 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Look for described things in a photo or a video file
     Detect(detect::DetectArgs),
+    /// Tell what a camera would have told of recorded clips, and how near the rest came
+    Try(r#try::TryArgs),
+    /// Propose phrases, negatives and a threshold from a clip and a few marked moments
+    Tune(tune::TuneArgs),
     /// Print token ids, embeddings and similarities, to compare with other implementations
     Embed(embed::EmbedArgs),
     /// Judge a model and prompts on pictures or a video whose truth is known
@@ -56,6 +66,8 @@ impl Command {
             Self::Run(args) => run::run(args),
             Self::Demo(args) => demo::run(args),
             Self::Detect(args) => detect::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Try(args) => r#try::run(args).map(|()| ExitCode::SUCCESS),
+            Self::Tune(args) => tune::run(args).map(|()| ExitCode::SUCCESS),
             Self::Embed(args) => embed::run(args).map(|()| ExitCode::SUCCESS),
             Self::Eval(args) => eval::run(args).map(|()| ExitCode::SUCCESS),
             Self::Bench(args) => bench::run(&args),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
 use serde_json::Value;
 
+use super::place;
 use crate::config::file::server;
 
 /// Arguments of `lookout watch`.
@@ -61,16 +62,7 @@ fn plain(payload: &[u8]) -> String {
 fn in_words(event: &Value) -> String {
     let number = |key: &str| event[key].as_f64().unwrap_or_default();
     let corner = |key: &str| event["box"][key].as_f64().unwrap_or_default();
-    let side = |middle: f64, low, high| {
-        if middle < 0.36 {
-            low
-        } else if middle > 0.64 {
-            high
-        } else {
-            "middle"
-        }
-    };
-    let x = side((corner("x0") + corner("x1")) / 2.0, "left", "right");
+    let x = place::column((corner("x0") + corner("x1")) / 2.0);
     let phrase = event["phrase"].as_str().unwrap_or("something");
     let score = number("score") * 100.0;
     match event["type"].as_str() {

@@ -3,11 +3,13 @@
 pub mod anchor;
 pub mod confirm;
 pub mod evidence;
+pub mod heat;
 pub mod relation;
 
 pub use anchor::Anchors;
 pub use confirm::Confirmations;
 pub use evidence::{EvidenceMap, Spread};
+pub use heat::HeatMap;
 pub use relation::{Reference, Related, related};
 
 use crate::clip::Embedding;
@@ -89,11 +91,17 @@ pub fn detections(
 
 /// The detections with each box drawn to the outline of what stands out there; two that prove to be one thing become one.
 pub fn outlined(detections: Vec<Detection>, foreground: &Foreground) -> Vec<Detection> {
+    let outlined = |detection: Detection| Detection { area: foreground.outline(&detection.area), ..detection };
+    distinct(detections.into_iter().map(outlined).collect())
+}
+
+/// Of detections of one prompt, strongest first, those that are not the same thing as a stronger one.
+pub fn distinct(mut detections: Vec<Detection>) -> Vec<Detection> {
+    detections.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut found: Vec<Detection> = Vec::with_capacity(detections.len());
     for detection in detections {
-        let area = foreground.outline(&detection.area);
-        if !found.iter().any(|other| same_thing(&other.area, &area)) {
-            found.push(Detection { area, ..detection });
+        if !found.iter().any(|other| same_thing(&other.area, &detection.area)) {
+            found.push(detection);
         }
     }
     found

@@ -8,6 +8,7 @@ pub mod board;
 pub mod client;
 pub mod command;
 pub mod error;
+pub mod evidence;
 pub mod homeassistant;
 mod lanes;
 mod link;

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::evidence::EvidenceMessage;
 use super::stats::Stats;
 use crate::capture::CameraStatus;
 use crate::config::rules::Severity;
 use crate::config::settings::{EventForm, Name};
-use crate::detect::Related;
 use crate::frame::UnitBox;
+use crate::prompts::Explained;
 use crate::prompts::calibration::probability;
-use crate::prompts::{Explained, relation};
 use crate::store::OutboxCounts;
 use crate::track::{Crossing, Event, EventKind};
 
@@ -117,6 +117,12 @@ pub struct BoxMessage {
     pub y1: f64,
 }
 
+impl BoxMessage {
+    pub(super) fn new(area: UnitBox) -> Self {
+        Self { x0: round(area.x0), y0: round(area.y0), x1: round(area.x1), y1: round(area.y1) }
+    }
+}
+
 /// Pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameMessage {
@@ -124,76 +130,6 @@ pub struct FrameMessage {
     pub width: u32,
     /// Rows.
     pub height: u32,
-}
-
-/// What a detection rests on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EvidenceMessage {
-    /// The threshold that was passed, 0..1.
-    pub threshold: f64,
-    /// The competing phrase that came nearest.
-    pub runner_up: String,
-    /// Cosine to the prompt less cosine to the runner-up.
-    pub margin: f64,
-    /// Tiles that spoke for it.
-    pub tiles: u32,
-    /// Detections so far.
-    pub hits: u32,
-    /// What this camera's background has to do with it; `null` until something is known of it.
-    pub background: Option<BackgroundMessage>,
-    /// How it stands to what the prompt names beside it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub relation: Option<RelationMessage>,
-}
-
-/// What the camera's empty scene scores for the prompt at its best.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BackgroundMessage {
-    /// The probability that half of its best tries stay under, 0..1.
-    pub median: f64,
-    /// By how many spreads of those tries, in log-odds, the newest detection is above the median.
-    pub above: f64,
-    /// False alarms a day that are to be expected at the threshold.
-    pub alarms_per_day: f64,
-    /// Whether too little was seen yet to go by.
-    pub learning: bool,
-}
-
-/// How a thing stands to another, or how many there are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RelationMessage {
-    /// `right_of`, `near`, `without`, …; `at_least` where only a count was asked.
-    pub kind: String,
-    /// To what: its phrase.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub anchor: Option<String>,
-    /// Where that is, in fractions of the frame.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub anchor_box: Option<BoxMessage>,
-    /// To what zone.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub zone: Option<String>,
-    /// How many there are.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub count: Option<u32>,
-}
-
-impl RelationMessage {
-    fn new(related: &Related) -> Self {
-        Self {
-            kind: related.kind.map_or("at_least", relation::Kind::as_str).to_owned(),
-            anchor: related.anchor.clone(),
-            anchor_box: related.area.map(BoxMessage::new),
-            zone: related.zone.as_ref().map(Name::to_string),
-            count: related.count,
-        }
-    }
-}
-
-impl BoxMessage {
-    fn new(area: UnitBox) -> Self {
-        Self { x0: round(area.x0), y0: round(area.y0), x1: round(area.x1), y1: round(area.y1) }
-    }
 }
 
 impl EventMessage {
@@ -228,20 +164,7 @@ impl EventMessage {
             first_seen: rfc3339(event.first_seen),
             last_seen: rfc3339(event.last_seen),
             duration_s: lived.max(0) as f64 / 1000.0,
-            evidence: EvidenceMessage {
-                threshold: round(event.evidence.threshold),
-                runner_up: event.evidence.runner_up.clone(),
-                margin: round(event.evidence.margin),
-                tiles: event.evidence.tiles,
-                hits: event.evidence.hits,
-                background: event.evidence.background.as_ref().map(|background| BackgroundMessage {
-                    median: round(background.median),
-                    above: round(background.above),
-                    alarms_per_day: round(background.alarms_per_day),
-                    learning: background.learning,
-                }),
-                relation: event.evidence.related.as_ref().map(RelationMessage::new),
-            },
+            evidence: EvidenceMessage::new(event),
             historical: false,
         }
     }
@@ -402,7 +325,7 @@ pub(super) fn rfc3339(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-fn round(value: f32) -> f64 {
+pub(super) fn round(value: f32) -> f64 {
     round64(f64::from(value))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Presence, Sight, Watch};
 use crate::config::settings::Name;
-use crate::detect::Detection;
+use crate::detect::{Detection, HeatMap};
 use crate::frame::Frame;
 use crate::prompts::calibration::{logit, probability};
 use crate::track::event::Background;
@@ -64,7 +64,7 @@ impl Watch {
             Change::End(track) => (EventKind::End, track),
         };
         let explained = self.looks.calibration().explain(prompt, &self.camera.prompts[prompt]);
-        let (entry, prompt) = (&self.bank.entries()[prompt], &self.camera.prompts[prompt]);
+        let (index, entry, prompt) = (prompt, &self.bank.entries()[prompt], &self.camera.prompts[prompt]);
         let runner_up = entry.contenders().nth(track.detection.runner_up).unwrap_or_default().to_owned();
         Event {
             kind,
@@ -96,6 +96,7 @@ impl Watch {
                     learning: explained.learning,
                 }),
                 related: track.detection.related.map(|related| *related),
+                heat_map: (kind != EventKind::End).then(|| HeatMap::new(&self.looks.evidence(index))),
             },
         }
     }

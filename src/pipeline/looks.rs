@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, PromptSettings};
-use crate::detect::{Confirmations, Detection, Spread, confirm, detections, outlined};
+use crate::detect::{Confirmations, Detection, EvidenceMap, Spread, confirm, detections, outlined};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::{logit, probability};
 use crate::prompts::{Calibration, PromptBank, Score};
@@ -214,6 +214,13 @@ impl Looks {
         let scores: Vec<_> = (0..self.spots.len()).map(|spot| self.worth(question, spot, prompt)).collect();
         let rough = detections(question, &self.spots, &scores, floor, aspect, spread);
         outlined(rough, &self.foreground)
+    }
+
+    /// What the spots say of one prompt everywhere.
+    pub(super) fn evidence(&self, prompt: usize) -> EvidenceMap {
+        let known = self.spots.iter().zip(&self.scores[prompt]);
+        let known = known.filter_map(|(area, score)| score.map(|score| (*area, score.probability)));
+        EvidenceMap::new(known, self.size.0 as f32 / self.size.1 as f32)
     }
 
     /// Looks once more at what was found and could go on a track (by question, from the score in `floors` on), and lets

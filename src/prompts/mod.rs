@@ -4,6 +4,7 @@ pub mod background;
 pub mod bank;
 pub mod calibration;
 pub mod examples;
+pub mod paraphrase;
 pub mod phrase;
 pub mod relation;
 pub mod temperature;

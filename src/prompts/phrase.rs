@@ -53,6 +53,19 @@ pub fn colourless(phrase: &str) -> Option<String> {
     (kept.len() < all.len() && kept.iter().any(|word| !STOP_WORDS.contains(word))).then(|| kept.join(" "))
 }
 
+/// The colour of a phrase that names a thing and no more, and the phrase without it: "blue" and "a bicycle".
+pub(super) fn colour_of(phrase: &str) -> Option<(String, String)> {
+    let all = words(phrase);
+    let [.., colour, _] = all.as_slice() else { return None };
+    let simple = all.len() <= 3 && is_colour(colour);
+    simple.then(|| colourless(phrase)).flatten().map(|rest| (colour.clone(), rest))
+}
+
+/// The phrase with some words in a row replaced by others.
+pub(super) fn replace_words(phrase: &str, said: &str, by: &str) -> String {
+    format!(" {phrase} ").replace(&format!(" {said} "), &format!(" {by} ")).trim().to_owned()
+}
+
 /// The phrase without what its thing has or does: "a person with an umbrella" must be told apart from "a person". `None`
 /// if it adds nothing, or a colour alone ("a car that is red", "a man wearing a red coat"), which [`other_colours`] tells
 /// apart.

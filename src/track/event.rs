@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::crossing::Crossing;
 use crate::config::rules::Severity;
 use crate::config::settings::Name;
-use crate::detect::Related;
+use crate::detect::{HeatMap, Related};
 use crate::frame::UnitBox;
 
 /// Where in its life an event is.
@@ -75,6 +75,8 @@ pub struct Evidence {
     pub background: Option<Background>,
     /// How it stands to what the prompt names beside it, where it names anything.
     pub related: Option<Related>,
+    /// Where on the frame the prompt was seen; `None` at the end.
+    pub heat_map: Option<HeatMap>,
 }
 
 /// What the camera's empty scene scores for the prompt at its best.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use lookout::config::file::default_store;
 use lookout::config::rules::Severity;
 use lookout::config::settings::{CameraSettings, MqttSettings, Name, Protocol, StoreSettings, TopicSettings};
+use lookout::detect::HeatMap;
 use lookout::frame::UnitBox;
 use lookout::mqtt::{MqttPublisher, Publisher};
 use lookout::shutdown::Shutdown;
@@ -81,6 +82,7 @@ pub fn event(kind: EventKind, sequence: u32) -> Event {
             hits: 5,
             background: None,
             related: None,
+            heat_map: Some(HeatMap::from_png(b"\x89PNG, a small one".to_vec())),
         },
     }
 }

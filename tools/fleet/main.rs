@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::Parser;
 use jiff::Timestamp;
 use lookout::config::file::{default_store, server};
+use lookout::config::rules::Severity;
 use lookout::config::settings::{MqttSettings, Name};
 use lookout::frame::UnitBox;
 use lookout::mqtt::payload::EventMessage;
@@ -127,6 +128,9 @@ fn event(sequence: u32) -> Event {
         area: UnitBox::new(0.25, 0.5, 0.35, 0.75),
         frame_size: (640, 360),
         zones: vec![name("path")],
+        severity: Severity::Alert,
+        stationary: false,
+        crossed: Vec::new(),
         first_seen: now,
         last_seen: now,
         evidence: Evidence {
@@ -137,6 +141,7 @@ fn event(sequence: u32) -> Event {
             hits: 5,
             background: None,
             related: None,
+            heat_map: None,
         },
     }
 }
