@@ -9,7 +9,7 @@ use relations::Relations;
 use crate::annotate::{self, Mark};
 use crate::clip::{ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name, PromptSettings};
-use crate::detect::{Detection, confirm, related};
+use crate::detect::{Detection, Reference, closer, confirm, joined, related};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::PromptBank;
 use crate::regions::grid::hide_masked;
@@ -18,6 +18,9 @@ use crate::track::{Event, EventKind, Evidence, Tracker};
 
 /// One in so many encoder passes of a limit is kept for confirming.
 const CONFIRMING: usize = 4;
+
+/// So many closer looks at most for one prompt: the looks that are remembered are for others too.
+const CLOSER: usize = 28;
 
 /// What one camera watches for, and what it remembers between frames.
 pub struct Watch {
@@ -41,7 +44,7 @@ pub struct Sight {
     pub detections: Vec<Vec<Detection>>,
     /// Tiles that went through the encoder.
     pub encoded: usize,
-    /// Tiles that should have, but for the limit.
+    /// Tiles that should have, but for the limit, and closer looks.
     pub postponed: usize,
 }
 
@@ -112,10 +115,17 @@ impl Watch {
         let floors = self.floors();
         let mut found = self.find(&floors);
         let confirmed = self.looks.confirm(&frame, encoder, &self.bank, kept, &floors, &mut found)?;
+        self.see_anchors(&found, &floors, &frame);
+        let mut closer = self.closer(&found, &floors, &frame);
+        let wanted = self.looks.unconfirmed(&closer);
+        let closely = self.looks.confirm(&frame, encoder, &self.bank, kept - confirmed, &floors, &mut closer)?;
+        for (question, more) in closer.into_iter().enumerate() {
+            joined(&mut found[question], more.into_iter().filter(|d| d.score >= floors[question]).collect());
+        }
         let found = self.relate(found, &floors, &frame);
         let mut sight = self.follow(&frame, found);
-        sight.encoded = spent.encoded + confirmed;
-        sight.postponed = spent.postponed;
+        sight.encoded = spent.encoded + confirmed + closely;
+        sight.postponed = spent.postponed + wanted - closely;
         Ok(sight)
     }
 
@@ -203,8 +213,8 @@ impl Watch {
         prompt.zones.is_empty() || self.zones(detection).iter().any(|zone| prompt.zones.contains(zone))
     }
 
-    /// Of what was found, question by question, what stands as the prompts say, prompt by prompt.
-    fn relate(&mut self, mut found: Vec<Vec<Detection>>, floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
+    /// Notes where the anchors are.
+    fn see_anchors(&mut self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) {
         let anchors: Vec<usize> = (0..found.len()).filter(|question| self.is_anchor(*question)).collect();
         for question in anchors {
             let settings = self.camera.prompts.get(question).unwrap_or(&self.bank.entries()[question].prompt);
@@ -212,6 +222,28 @@ impl Watch {
             let strong = found[question].iter().filter(|thing| thing.score >= floors[question]);
             self.relations.see(question, strong, threshold, self.looks.complete(), frame.captured, &self.camera.events);
         }
+    }
+
+    /// By question, where a closer look may show what tiles do not: beside anchors that nothing was found to stand to.
+    fn closer(&self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
+        let aspect = frame.width() as f32 / frame.height() as f32;
+        let mut looks = vec![Vec::new(); found.len()];
+        for (index, prompt) in self.camera.prompts.iter().enumerate().filter(|(_, prompt)| prompt.enabled) {
+            let Some(relation) = &prompt.understood.relation else { continue };
+            let reference = self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
+            let (Some(place), Reference::Things(_, anchors)) = (&relation.place, &reference) else { continue };
+            let strong = found[index].iter().filter(|thing| thing.score >= floors[index]).cloned().collect();
+            if related(strong, relation, &reference, floors[index], aspect).is_empty() {
+                let areas = anchors.iter().flat_map(|anchor| closer(place.kind, anchor, aspect)).take(CLOSER);
+                // All of them are looked at, whatever the tiles said.
+                looks[index] = areas.map(|area| Detection::new(index, area, 1.0)).collect();
+            }
+        }
+        looks
+    }
+
+    /// Of what was found, question by question, what stands as the prompts say, prompt by prompt.
+    fn relate(&self, mut found: Vec<Vec<Detection>>, floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
         found.truncate(self.camera.prompts.len());
         let aspect = frame.width() as f32 / frame.height() as f32;
         for (index, found) in found.iter_mut().enumerate() {

@@ -1,8 +1,10 @@
 //! Prompts: phrases become embeddings once, and tiles are scored against them.
 
 pub mod bank;
+mod count;
 pub mod examples;
 pub mod phrase;
+mod places;
 pub mod relation;
 pub mod understood;
 
