@@ -13,7 +13,7 @@ use relations::Relations;
 use crate::annotate::{self, Mark};
 use crate::clip::{ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name, PromptSettings};
-use crate::detect::{Detection, confirm, related};
+use crate::detect::{Detection, Reference, closer, confirm, joined, related};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::PromptBank;
 use crate::prompts::calibration::probability;
@@ -22,6 +22,9 @@ use crate::track::{Event, Parked, Tracker};
 
 /// One in so many encoder passes of a limit is kept for confirming.
 const CONFIRMING: usize = 4;
+
+/// So many closer looks at most for one prompt: the looks that are remembered are for others too.
+const CLOSER: usize = 28;
 
 /// What one camera watches for, and what it remembers between frames.
 pub struct Watch {
@@ -47,7 +50,7 @@ pub struct Sight {
     pub best: Vec<String>,
     /// Tiles that went through the encoder.
     pub encoded: usize,
-    /// Tiles that should have, but for the limit.
+    /// Tiles that should have, but for the limit, and closer looks.
     pub postponed: usize,
     /// What the background came up with as its best tries to be a prompt, at the end of a window.
     pub tries: Vec<Try>,
@@ -127,8 +130,17 @@ impl Watch {
         let floors = self.floors();
         let mut found = self.find(&floors);
         let prompts = &self.camera.prompts;
-        let confirmed = self.looks.confirm(&frame, encoder, &self.bank, kept, prompts, &floors, &mut found)?;
+        let mut confirmed = self.looks.confirm(&frame, encoder, &self.bank, kept, prompts, &floors, &mut found)?;
+        self.see_anchors(&found, &floors, &frame);
+        let mut closer = self.closer(&found, &floors, &frame);
+        let (wanted, left, prompts) = (self.looks.unconfirmed(&closer), kept - confirmed, &self.camera.prompts);
+        let closely = self.looks.confirm(&frame, encoder, &self.bank, left, prompts, &floors, &mut closer)?;
+        for (question, more) in closer.into_iter().enumerate() {
+            joined(&mut found[question], more.into_iter().filter(|d| d.score >= floors[question]).collect());
+        }
+        confirmed += closely;
         spent.encoded += confirmed;
+        spent.postponed += wanted - closely;
         let found = self.relate(found, &floors, &frame);
         let mut sight = self.follow(&frame, found);
         if self.looks.calibration_mut().frame(&frame) {
@@ -142,7 +154,6 @@ impl Watch {
         sight.encoded = spent.encoded;
         sight.postponed = spent.postponed;
         sight.thresholds = thresholds;
-        sight.thresholds = self.camera.prompts.iter().map(|prompt| prompt.threshold).collect();
         Ok(sight)
     }
 
@@ -259,8 +270,8 @@ impl Watch {
         floors.iter().enumerate().map(find).collect()
     }
 
-    /// Of what was found, question by question, what stands as the prompts say, prompt by prompt.
-    fn relate(&mut self, mut found: Vec<Vec<Detection>>, floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
+    /// Notes where the anchors are.
+    fn see_anchors(&mut self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) {
         let anchors: Vec<usize> = (0..found.len()).filter(|question| self.is_anchor(*question)).collect();
         for question in anchors {
             let threshold = match self.camera.prompts.get(question) {
@@ -270,6 +281,28 @@ impl Watch {
             let strong = found[question].iter().filter(|thing| thing.score >= floors[question]);
             self.relations.see(question, strong, threshold, self.looks.complete(), frame.captured, &self.camera.events);
         }
+    }
+
+    /// By question, where a closer look may show what tiles do not: beside anchors that nothing was found to stand to.
+    fn closer(&self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
+        let aspect = frame.width() as f32 / frame.height() as f32;
+        let mut looks = vec![Vec::new(); found.len()];
+        for (index, prompt) in self.camera.prompts.iter().enumerate().filter(|(_, prompt)| prompt.enabled) {
+            let Some(relation) = &prompt.understood.relation else { continue };
+            let reference = self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
+            let (Some(place), Reference::Things(_, anchors)) = (&relation.place, &reference) else { continue };
+            let strong = found[index].iter().filter(|thing| thing.score >= floors[index]).cloned().collect();
+            if related(strong, relation, &reference, floors[index], aspect).is_empty() {
+                let areas = anchors.iter().flat_map(|anchor| closer(place.kind, anchor, aspect)).take(CLOSER);
+                // All of them are looked at, whatever the tiles said.
+                looks[index] = areas.map(|area| Detection::new(index, area, 1.0)).collect();
+            }
+        }
+        looks
+    }
+
+    /// Of what was found, question by question, what stands as the prompts say, prompt by prompt.
+    fn relate(&self, mut found: Vec<Vec<Detection>>, floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
         found.truncate(self.camera.prompts.len());
         let aspect = frame.width() as f32 / frame.height() as f32;
         for (index, found) in found.iter_mut().enumerate() {

@@ -106,7 +106,7 @@ fn faults_in_examples_say_what_would_be_right() {
     assert!(error.contains("has 17, at most 16 are read"), "{error}");
     let model = Model::embedded().expect("opens");
     for (examples, wanted) in [
-        ("\"text.jpg\"", "text.jpg is no photo; JPEG, PNG, GIF and WebP are read"),
+        ("\"text.jpg\"", "text.jpg is no readable photo"),
         ("\"bin.png#50,0,20,20\"", "reaches beyond the picture, which has 60x40 pixels"),
         ("\"bin.png\"", "stands alone; add another one, a counter-example"),
     ] {

@@ -32,6 +32,9 @@ pub struct DetectArgs {
     annotate: Option<PathBuf>,
 }
 
+/// How often a photo is looked at at most.
+const PATIENCE: usize = 8;
+
 struct Detector {
     encoder: Box<dyn TileEncoder>,
     watch: Watch,
@@ -55,23 +58,22 @@ impl Detector {
     }
 }
 
-/// Every detection is told at once, and forgotten on the next frame.
-fn at_once() -> EventSettings {
+/// Every detection is told at once, and forgotten on the next frame. On a photo, what tiles see weakly is confirmed too, as
+/// a camera would; in a video, that would let weak detections go on.
+fn at_once(photo: bool) -> EventSettings {
     let gone_after = Duration::from_millis(1);
+    let hysteresis = if photo { EventSettings::default().hysteresis } else { 1.0 };
     let (min_seen, update_every) = (Duration::ZERO, gone_after);
-    EventSettings { min_hits: 1, min_seen, hysteresis: 1.0, gone_after, update_every, ..EventSettings::default() }
+    EventSettings { min_hits: 1, min_seen, hysteresis, gone_after, update_every, ..EventSettings::default() }
 }
 
 pub(super) fn run(args: DetectArgs) -> anyhow::Result<()> {
     heaps::keep_few();
     recorded(&args.input)?;
     // The arguments' faults come before the input's: they are quicker to mend.
-    let camera = args.look.camera(args.prompts.iter().map(String::as_str), at_once())?;
-    if photo::is_photo(&args.input) && !is_animation(&args.input) {
-        on_photo(&args, camera)
-    } else {
-        on_video(&args, camera)
-    }
+    let photo = photo::is_photo(&args.input) && !is_animation(&args.input);
+    let camera = args.look.camera(args.prompts.iter().map(String::as_str), at_once(photo))?;
+    if photo { on_photo(&args, camera) } else { on_video(&args, camera) }
 }
 
 /// A GIF of more than one picture is a video.
@@ -86,7 +88,13 @@ fn is_animation(path: &Path) -> bool {
 fn on_photo(args: &DetectArgs, camera: CameraSettings) -> anyhow::Result<()> {
     let frame = photo::read(&args.input)?;
     let mut detector = Detector::new(args, camera)?;
-    let sight = detector.look(&frame)?;
+    let mut sight = detector.look(&frame)?;
+    // A photo waits for closer looks, of which each frame of a camera takes a few.
+    for _ in 0..PATIENCE {
+        if sight.postponed > 0 {
+            sight = detector.look(&frame)?;
+        }
+    }
     let found = report::findings(&sight, &detector.phrases, None, (frame.width(), frame.height()));
     print(args, &found);
     if let Some(out) = &args.annotate {

@@ -11,7 +11,7 @@ use crate::prompts::{PromptBank, Score};
 /// At most so many things are looked at anew on one frame, however much time there is.
 pub const MOST: usize = 12;
 /// Of looks at what never changes, so many are kept, the newest.
-const KEPT: usize = 64;
+const KEPT: usize = 128;
 /// A look at a box serves for another that overlaps it by more than this.
 const SAME_IOU: f32 = 0.8;
 /// Share of the crop's side that the thing's longer side takes.

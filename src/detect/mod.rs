@@ -1,12 +1,14 @@
 //! Detections: tile scores become an evidence map, and the map becomes boxes.
 
 pub mod anchor;
+pub mod closer;
 pub mod confirm;
 pub mod evidence;
 pub mod heat;
 pub mod relation;
 
 pub use anchor::Anchors;
+pub use closer::closer;
 pub use confirm::Confirmations;
 pub use evidence::{EvidenceMap, Spread};
 pub use heat::HeatMap;
@@ -105,6 +107,17 @@ pub fn distinct(mut detections: Vec<Detection>) -> Vec<Detection> {
         }
     }
     found
+}
+
+/// Takes further detections of a prompt in, strongest first, so long as no other is of the same thing.
+pub fn joined(found: &mut Vec<Detection>, mut more: Vec<Detection>) {
+    more.sort_by(|a, b| b.score.total_cmp(&a.score));
+    for detection in more {
+        if !found.iter().any(|other| same_thing(&other.area, &detection.area)) {
+            found.push(detection);
+        }
+    }
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
 fn same_thing(a: &UnitBox, b: &UnitBox) -> bool {

@@ -223,6 +223,11 @@ impl Looks {
         EvidenceMap::new(known, self.size.0 as f32 / self.size.1 as f32)
     }
 
+    /// How many crops [`Self::confirm`] would take for what was found, were there no limit.
+    pub(super) fn unconfirmed(&self, found: &[Vec<Detection>]) -> usize {
+        self.confirmations.asked(found.iter().flatten(), usize::MAX).len()
+    }
+
     /// Looks once more at what was found and could go on a track (by question, from the score in `floors` on), and lets
     /// that look decide. Returns how many crops it took, at most `most`.
     ///

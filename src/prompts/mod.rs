@@ -3,9 +3,11 @@
 pub mod background;
 pub mod bank;
 pub mod calibration;
+mod count;
 pub mod examples;
 pub mod paraphrase;
 pub mod phrase;
+mod places;
 pub mod relation;
 pub mod temperature;
 pub mod understood;

@@ -1,10 +1,12 @@
 //! Understood: what the phrases of a prompt ask for, once what they say of where and how many is taken out of them.
 //!
-//! A phrase is read from left to right. A number before a plural is a count. The first words of [`PLACES`] that may be
+//! A phrase is read from left to right. A number before a plural is a count. The first words of [`super::places`] that may be
 //! taken for a place split the rest into the thing and its anchor. What CLIP itself understands stays whole: what somebody
 //! rides, wears, carries or does ("a person on a bicycle", "in a red coat", "with an umbrella", "lying on the ground").
 
+use super::count::{NUMBERS, counted};
 use super::phrase::{STOP_WORDS, words};
+use super::places::{CARRIED, LEADING, PEOPLE, PLACES, PLACING, PRONOUNS, SUPPORTS, When};
 use super::relation::{Anchor, Kind, Place, Relation};
 use crate::config::settings::Name;
 
@@ -18,153 +20,6 @@ pub struct Understood {
     /// What could not be understood and is scored whole, a sentence each.
     pub notes: Vec<String>,
 }
-
-/// When words of place are taken for one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
-    /// Always: no model knows them.
-    Always,
-    /// Unless the anchor is something that one wears or carries.
-    NotCarried,
-    /// If the anchor is a zone, or something to stand, sit or lie on.
-    Support,
-    /// If the anchor is a zone: in other phrases the word means too much else.
-    Zone,
-}
-
-/// Words of place, longest first where one begins another; what they mean; how far near reaches; and when.
-const PLACES: &[(&str, Kind, Option<f32>, When)] = &[
-    ("on the left hand side of", Kind::LeftOf, None, When::Always),
-    ("on the right hand side of", Kind::RightOf, None, When::Always),
-    ("to the left side of", Kind::LeftOf, None, When::Always),
-    ("to the right side of", Kind::RightOf, None, When::Always),
-    ("on the left side of", Kind::LeftOf, None, When::Always),
-    ("on the right side of", Kind::RightOf, None, When::Always),
-    ("at the left of", Kind::LeftOf, None, When::Always),
-    ("at the right of", Kind::RightOf, None, When::Always),
-    ("on the left of", Kind::LeftOf, None, When::Always),
-    ("on the right of", Kind::RightOf, None, When::Always),
-    ("to the left of", Kind::LeftOf, None, When::Always),
-    ("to the right of", Kind::RightOf, None, When::Always),
-    ("left of", Kind::LeftOf, None, When::Always),
-    ("right of", Kind::RightOf, None, When::Always),
-    ("in front of", Kind::InFrontOf, None, When::Always),
-    ("behind", Kind::Behind, None, When::Always),
-    ("on top of", Kind::On, None, When::Always),
-    ("above", Kind::Above, None, When::Always),
-    ("below", Kind::Below, None, When::Always),
-    ("underneath", Kind::Below, None, When::NotCarried),
-    ("beneath", Kind::Below, None, When::NotCarried),
-    ("under", Kind::Below, None, When::NotCarried),
-    ("next to", Kind::Near, Some(0.5), When::Always),
-    ("beside", Kind::Near, Some(0.5), When::Always),
-    ("close to", Kind::Near, None, When::Always),
-    ("near to", Kind::Near, None, When::Always),
-    ("near", Kind::Near, None, When::Always),
-    ("outside of", Kind::Outside, None, When::Zone),
-    ("outside", Kind::Outside, None, When::Zone),
-    ("inside of", Kind::Inside, None, When::Always),
-    ("inside", Kind::Inside, None, When::Always),
-    ("within", Kind::Inside, None, When::Always),
-    ("without", Kind::Without, None, When::NotCarried),
-    ("with no", Kind::Without, None, When::NotCarried),
-    ("on", Kind::On, None, When::Support),
-    ("in", Kind::Inside, None, When::Zone),
-    ("at", Kind::Near, None, When::Zone),
-    ("by", Kind::Near, None, When::Zone),
-];
-
-/// What things stand, sit or lie on without riding it.
-const SUPPORTS: &[&str] = &[
-    "bench",
-    "chair",
-    "table",
-    "desk",
-    "sofa",
-    "couch",
-    "bed",
-    "roof",
-    "wall",
-    "fence",
-    "box",
-    "shelf",
-    "counter",
-    "stairs",
-    "steps",
-    "windowsill",
-    "balcony",
-    "car",
-    "van",
-    "truck",
-    "bin",
-    "can",
-    "container",
-    "bonnet",
-    "hood",
-];
-
-/// What is worn or carried: part of the picture of who has it.
-const CARRIED: &[&str] = &[
-    "umbrella", "parasol", "hat", "cap", "helmet", "hood", "mask", "glasses", "jacket", "coat", "shirt", "vest",
-    "dress", "trousers", "clothes", "shoes", "gloves", "uniform", "blanket", "bag", "backpack", "leash", "collar",
-    "arm",
-];
-
-/// Words at the end of a thing that only lead to its place.
-const LEADING: &[&str] =
-    &["that", "which", "who", "is", "are", "just", "directly", "right", "somewhere", "located", "positioned", "and"];
-
-/// Words that say a place or a count which nothing else here takes up.
-const PLACING: &[&str] = &[
-    "left",
-    "right",
-    "leftmost",
-    "rightmost",
-    "above",
-    "below",
-    "beneath",
-    "underneath",
-    "behind",
-    "between",
-    "beside",
-    "near",
-    "nearby",
-    "inside",
-    "outside",
-    "within",
-    "without",
-    "over",
-    "across",
-    "around",
-    "through",
-    "along",
-    "opposite",
-    "among",
-    "beyond",
-    "no",
-    "not",
-    "several",
-    "many",
-    "few",
-];
-
-const PRONOUNS: &[&str] = &["it", "him", "her", "them", "me", "us", "you", "its", "his", "their", "each", "other"];
-const PEOPLE: &[&str] = &["people", "persons", "anyone", "anybody", "someone", "somebody", "humans"];
-const NUMBERS: &[&str] = &["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
-const IRREGULAR: &[(&str, &str)] = &[
-    ("people", "person"),
-    ("men", "man"),
-    ("women", "woman"),
-    ("children", "child"),
-    ("mice", "mouse"),
-    ("geese", "goose"),
-    ("sheep", "sheep"),
-    ("deer", "deer"),
-    ("fish", "fish"),
-    ("wolves", "wolf"),
-    ("buses", "bus"),
-    ("knives", "knife"),
-];
 
 /// One phrase, understood.
 #[derive(Debug, PartialEq)]
@@ -338,52 +193,6 @@ fn zone_named(plain: &[String], zones: &[Name]) -> Option<Name> {
     zones.iter().find(|zone| bare(zone.as_str()) == said).cloned()
 }
 
-/// A count before a plural, and one of what is counted: "at least two red cars" is 2 and "a red car".
-fn counted(all: &[&str], plain: &[String]) -> Option<(u32, String)> {
-    let is = |at: usize, words: &[&str]| {
-        words.iter().enumerate().all(|(i, word)| plain.get(at + i).is_some_and(|p| p == word))
-    };
-    let number = |at: usize| {
-        let word = plain.get(at)?;
-        let spelled = NUMBERS.iter().position(|number| number == word).map(|place| place as u32 + 2);
-        spelled.or_else(|| word.parse().ok().filter(|number| (1..=99).contains(number)))
-    };
-    let (count, from) = if is(0, &["at", "least"]) {
-        (number(2).or_else(|| is(2, &["one"]).then_some(1))?, 3)
-    } else if is(0, &["more", "than"]) {
-        (1 + number(2).or_else(|| is(2, &["one"]).then_some(1))?, 3)
-    } else if is(0, &["a", "couple", "of"]) {
-        (2, 3)
-    } else if is(0, &["several"]) {
-        (3, 1)
-    } else {
-        (number(0)?, if is(1, &["or", "more"]) { 3 } else { 1 })
-    };
-    let rest = &plain[from.min(plain.len())..];
-    let one = |word: &str| {
-        let irregular = IRREGULAR.iter().find(|(many, _)| *many == word).map(|(_, one)| (*one).to_owned());
-        irregular.or_else(|| match word {
-            w if ["ss", "us", "is"].iter().any(|end| w.ends_with(end)) => None,
-            w if ["shes", "ches", "xes", "sses"].iter().any(|end| w.ends_with(end)) => {
-                Some(w[..w.len() - 2].to_owned())
-            }
-            w if w.ends_with("ies") && w.len() > 4 => Some(format!("{}y", &w[..w.len() - 3])),
-            w if w.ends_with('s') && w.len() > 2 => Some(w[..w.len() - 1].to_owned()),
-            _ => None,
-        })
-    };
-    let (at, singular) = match rest.iter().enumerate().find_map(|(at, word)| Some((at, one(word)?))) {
-        Some(found) => found,
-        // "More than one car", "at least one car".
-        None if is(2, &["one"]) && !rest.is_empty() => (0, rest[0].clone()),
-        None => return None,
-    };
-    let mut words: Vec<String> = all[from..].iter().map(|word| (*word).to_owned()).collect();
-    words[at] = singular;
-    let article = if words[0].to_lowercase().starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-    Some((count, format!("{article} {}", words.join(" "))))
-}
-
 fn bare(word: &str) -> String {
     word.to_lowercase().trim_matches(|c: char| !c.is_alphanumeric()).to_owned()
 }
@@ -442,8 +251,8 @@ mod tests {
             ("a cat lying on the roof of a car", "a cat lying", "on \"the roof of a car\""),
             ("a car in front of the garage", "a car", "in front of \"the garage\""),
             ("a person behind the fence", "a person", "behind \"the fence\""),
-            ("a person next to a dog", "a person", "near \"a dog\" within 0.5"),
-            ("a person who is right next to a dog", "a person", "near \"a dog\" within 0.5"),
+            ("a person next to a dog", "a person", "near \"a dog\" within 0.75"),
+            ("a person who is right next to a dog", "a person", "near \"a dog\" within 0.75"),
             ("A bird above the trees", "A bird", "above \"the trees\""),
             ("a cat under the bench", "a cat", "below \"the bench\""),
             ("a person on a bicycle near the bus stop", "a person on a bicycle", "near \"the bus stop\""),
