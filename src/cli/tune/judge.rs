@@ -9,7 +9,7 @@ use super::footage::{Crop, Footage, Told};
 use super::moments::Moments;
 use crate::cli::page::Point;
 use crate::clip::Embedding;
-use crate::config::settings::EventSettings;
+use crate::config::settings::CameraSettings;
 use crate::detect::{Detection, distinct};
 use crate::prompts::{PromptBank, Score};
 use crate::track::Tracker;
@@ -69,8 +69,8 @@ impl Scored {
     }
 
     /// The events of a threshold, by the very tracker of a live camera.
-    pub(super) fn told(&self, events: &EventSettings, threshold: f32) -> Told {
-        let mut tracker = Tracker::new(events.clone(), threshold);
+    pub(super) fn told(&self, camera: &CameraSettings, threshold: f32) -> Told {
+        let mut tracker = Tracker::new(camera.events.clone(), threshold);
         let Some((start, start_s, _)) = self.frames.first() else { return Told::new() };
         let at = |time: Timestamp| start_s + time.duration_since(*start).as_secs_f64();
         let mut told: HashMap<u64, (f64, f64)> = HashMap::new();
@@ -156,8 +156,8 @@ impl Judged {
 }
 
 /// Judges a way of asking with the threshold that suits it.
-pub(super) fn judge(scored: &Scored, events: &EventSettings, moments: &Moments) -> Judged {
-    let all: Vec<(f32, Told)> = thresholds().map(|at| (at, scored.told(events, at))).collect();
+pub(super) fn judge(scored: &Scored, camera: &CameraSettings, moments: &Moments) -> Judged {
+    let all: Vec<(f32, Told)> = thresholds().map(|at| (at, scored.told(camera, at))).collect();
     let best = |half: Option<usize>| {
         let worth: Vec<i64> = all.iter().map(|(_, told)| outcome(told, moments, half).worth()).collect();
         widest(&worth)
@@ -171,7 +171,7 @@ pub(super) fn judge(scored: &Scored, events: &EventSettings, moments: &Moments) 
     });
     let threshold = ((log_odds(room.0) + log_odds(room.1)) / 2.0).exp();
     let threshold = ((threshold / (1.0 + threshold)).clamp(0.05, 0.95) * 100.0).round() / 100.0;
-    let seen = outcome(&scored.told(events, threshold), moments, None);
+    let seen = outcome(&scored.told(camera, threshold), moments, None);
     Judged { threshold, room, seen, held_out }
 }
 

@@ -139,10 +139,10 @@ pub(super) fn run(args: TuneArgs) -> anyhow::Result<()> {
 
 fn tuned(asking: &Asking<'_>, footage: &Footage, moments: Moments) -> anyhow::Result<Tuned> {
     let prompt = &asking.trial.camera.prompts[asking.target];
-    let events = &asking.trial.camera.events;
+    let camera = &asking.trial.camera;
     let scored = |bank: &PromptBank| Scored::new(footage, bank, asking.target);
     let attempt = |variation: Variation| -> anyhow::Result<Tried> {
-        let judged = judge(&scored(&asking.bank(&variation)?), events, &moments);
+        let judged = judge(&scored(&asking.bank(&variation)?), camera, &moments);
         Ok(Tried { variation, judged })
     };
     let mut tried: Vec<Tried> = asking.phrasings().into_iter().map(attempt).collect::<anyhow::Result<_>>()?;
