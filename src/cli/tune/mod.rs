@@ -14,7 +14,7 @@ use super::offline::recorded;
 use super::trial::{Trial, TrialArgs};
 use crate::heaps;
 use crate::prompts::PromptBank;
-use footage::Footage;
+use footage::{Footage, Told};
 use judge::{ENOUGH, Judged, Outcome, Scored, judge, judge_told};
 use moments::{Moment, Moments};
 use variation::{Asking, Variation};
@@ -69,6 +69,8 @@ struct Tuned {
     variations: usize,
     /// The best, if it seemed better, at its threshold and just as it would run.
     once_more: Option<Outcome>,
+    /// The events of that, or of what is there.
+    told: Told,
 }
 
 impl Tuned {
@@ -77,6 +79,12 @@ impl Tuned {
         let present = self.present_outcome.worth();
         let holds = self.once_more.is_none_or(|outcome| outcome.worth() > present);
         self.tried.first().filter(|best| holds && best.judged.outcome().worth() > present)
+    }
+
+    /// When events began that are counted as false.
+    fn false_at(&self) -> Vec<f64> {
+        let wrong = self.told.iter().filter(|(from, to)| self.moments.is_false(*from, *to));
+        wrong.map(|(from, _)| *from).collect()
     }
 
     /// Whether moments were held out.
@@ -120,6 +128,7 @@ pub(super) fn run(args: TuneArgs) -> anyhow::Result<()> {
         let camera = asking.running(&best.variation, best.judged.threshold)?;
         let told = footage::told(&trial, &args.video, target, camera)?;
         tuned.once_more = Some(judge_told(&told, &tuned.moments));
+        tuned.told = told;
     }
     text.keep();
     if args.trial.look.json {
@@ -168,6 +177,7 @@ fn tuned(asking: &Asking<'_>, footage: &Footage, moments: Moments) -> anyhow::Re
         tried,
         variations,
         once_more: None,
+        told: footage.told.clone(),
     })
 }
 

@@ -52,6 +52,11 @@ impl Tuned {
             }
             None => "Keep what you have: nothing that was tried does better on this clip.".to_owned(),
         };
+        let wrong = self.false_at();
+        if !wrong.is_empty() {
+            let times = wrong.iter().map(|at| page::clock(*at)).collect::<Vec<_>>().join(", ");
+            let _ = write!(out, " Counted as false: {times}; if it is there then, mark that too.");
+        }
         if !self.held_out() {
             let _ = write!(
                 out,
@@ -167,6 +172,7 @@ pub(super) fn json(tuned: &Tuned, footage: &Footage) -> Value {
         "held_out": tuned.held_out(),
         "once_more": tuned.once_more.map(|o| json!({ "marks": o.marks, "found": o.found, "false_events": o.false_events })),
         "better": tuned.better().is_some(),
+        "false_at_s": tuned.false_at().into_iter().map(round).collect::<Vec<_>>(),
         "advice": tuned.advice(),
         "toml": tuned.better().map(|best| tuned.snippet(best)),
         "variations": tuned.variations,
