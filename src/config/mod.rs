@@ -4,6 +4,7 @@ pub mod camera;
 pub mod changes;
 pub mod device;
 mod events;
+pub mod example;
 pub mod file;
 mod mqtt;
 mod prompt;

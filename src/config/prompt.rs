@@ -1,20 +1,15 @@
 //! One `[[camera.prompt]]` as written, read into [`PromptSettings`].
 
-use std::path::Path;
-
 use config::ValueKind;
 
 use super::camera::at_most;
+use super::example::examples;
 use super::file::name;
 use super::rules::{Line, Rules, named, rules};
-use super::settings::{Example, Name, PromptSettings, Zone};
+use super::settings::{Name, PromptSettings, Zone};
 use super::table::Table;
-use crate::frame::PixelRect;
 use crate::prompts::Understood;
 use crate::prompts::relation::{Anchor, Kind, Place, Relation};
-
-/// Examples, or counter-examples, of a prompt.
-const MOST_EXAMPLES: usize = 16;
 
 /// Longest phrase in characters; CLIP reads at most 77 tokens, and says so itself when fewer fit.
 const LONGEST_PHRASE: usize = 300;
@@ -73,43 +68,6 @@ pub(super) fn prompt(mut table: Table<'_>, zones: &[Zone], lines: &[Line]) -> Op
         counter_examples,
         ..standard
     })
-}
-
-/// Pictures: `path`, or `path#x,y,width,height` for a part in pixels.
-fn examples(table: &mut Table<'_>, key: &'static str) -> Vec<Example> {
-    let texts = table.texts(key).unwrap_or_default();
-    if texts.len() > MOST_EXAMPLES {
-        table.fault(key, format!("has {}, at most {MOST_EXAMPLES} are read", texts.len()));
-    }
-    let one = |(index, text): (usize, &String)| {
-        let key = format!("{key}[{index}]");
-        let (path, area) = match text.rsplit_once('#') {
-            Some((path, area)) => (path, Some(area)),
-            None => (text.as_str(), None),
-        };
-        let numbers = area.map(|area| area.split(',').map(|number| number.trim().parse().ok()).collect());
-        let area = match numbers {
-            None => None,
-            Some(Some(numbers)) => match Vec::as_slice(&numbers) {
-                [x, y, width, height] if *width > 0 && *height > 0 => {
-                    Some(PixelRect { x: *x, y: *y, width: *width, height: *height })
-                }
-                _ => return faulty_area(table, &key, text),
-            },
-            Some(None) => return faulty_area(table, &key, text),
-        };
-        if !Path::new(path).is_file() {
-            table.fault(&key, format!("there is no file {path}"));
-            return None;
-        }
-        Some(Example { path: path.into(), area })
-    };
-    texts.iter().take(MOST_EXAMPLES).enumerate().filter_map(one).collect()
-}
-
-fn faulty_area(table: &Table<'_>, key: &str, text: &str) -> Option<Example> {
-    table.fault(key, format!("is {text:?}; behind # it should have x,y,width,height in whole pixels"));
-    None
 }
 
 /// What the phrases ask for, as `relation` says: absent, what they say themselves; `"none"`, nothing beyond the words; a

@@ -8,11 +8,12 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 pub use super::events::EventSettings;
+pub use super::example::Example;
 use super::rules::{Line, Rules};
 use super::sparkplug::SparkplugSettings;
 use super::written::Written;
 use crate::clip::Precision;
-use crate::frame::{PixelRect, Polygon};
+use crate::frame::Polygon;
 use crate::prompts::Understood;
 
 /// Everything that one run of the program needs.
@@ -383,20 +384,4 @@ pub struct PromptSettings {
     pub counter_examples: Vec<Example>,
     /// What else must be so, and how it is told.
     pub rules: Rules,
-}
-
-/// A picture, or a part of one, that shows something.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Example {
-    /// The file.
-    pub path: PathBuf,
-    /// The part of it where the thing is; `None` is the whole picture.
-    pub area: Option<PixelRect>,
-}
-
-impl fmt::Display for Example {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        self.area.map_or(Ok(()), |area| write!(f, "#{},{},{},{}", area.x, area.y, area.width, area.height))
-    }
 }
