@@ -3,6 +3,7 @@
 pub mod camera;
 pub mod changes;
 pub mod device;
+mod example;
 pub mod file;
 mod mqtt;
 mod prompt;

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use super::example::Example;
 use super::sparkplug::SparkplugSettings;
 use super::written::Written;
 use crate::clip::Precision;
-use crate::frame::{PixelRect, Polygon};
+use crate::frame::Polygon;
 use crate::prompts::Understood;
 
 /// Everything that one run of the program needs.
@@ -371,22 +372,6 @@ pub struct PromptSettings {
     pub examples: Vec<Example>,
     /// Pictures of what it is not.
     pub counter_examples: Vec<Example>,
-}
-
-/// A picture, or a part of one, that shows something.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Example {
-    /// The file.
-    pub path: PathBuf,
-    /// The part of it where the thing is; `None` is the whole picture.
-    pub area: Option<PixelRect>,
-}
-
-impl fmt::Display for Example {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        self.area.map_or(Ok(()), |area| write!(f, "#{},{},{},{}", area.x, area.y, area.width, area.height))
-    }
 }
 
 /// When detections become events.
