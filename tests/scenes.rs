@@ -1,7 +1,7 @@
 //! Phrases that say where or how many, asked of rendered scenes by the embedded model.
 //!
-//! The scenes are of `tools/demo_model/relations.py`. `LOOKOUT_SCENES=FOLDER` asks those of another set, and shows what was
-//! seen where the answer was wrong.
+//! The scenes are the first ten of `tools/demo_model/relations.py OUT --seed 4`. `LOOKOUT_SCENES=FOLDER` asks those of
+//! another set, and shows what was seen where the answer was wrong.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
