@@ -1,6 +1,6 @@
 //! Understood: what the phrases of a prompt ask for, once what they say of where and how many is taken out of them.
 //!
-//! A phrase is read from left to right. A number before a plural is a count. The first words of [`super::places`] that may be
+//! A phrase is read from left to right. A number before a plural is a count. The first words of `places` that may be
 //! taken for a place split the rest into the thing and its anchor. What CLIP itself understands stays whole: what somebody
 //! rides, wears, carries or does ("a person on a bicycle", "in a red coat", "with an umbrella", "lying on the ground").
 
