@@ -155,10 +155,11 @@ fn asked(topics: &Topics, topic: &str, payload: &[u8], id: &mut Option<String>) 
         (None, "enabled") if reset => Asked::Reset(Key::Enabled),
         (None, "rate") if reset => Asked::Reset(Key::Rate),
         (None, "enabled" | "rate") => Asked::Change { patch: single(setting, value), revision: None, prompt: None },
-        (Some(prompt), setting @ ("enabled" | "threshold" | "phrase")) => {
+        (Some(prompt), setting @ ("enabled" | "threshold" | "phrase" | "cooldown_s")) => {
             let key = match setting {
                 "enabled" => PromptKey::Enabled,
                 "threshold" => PromptKey::Threshold,
+                "cooldown_s" => PromptKey::Cooldown,
                 _ => PromptKey::Phrases,
             };
             if reset {
@@ -173,7 +174,9 @@ fn asked(topics: &Topics, topic: &str, payload: &[u8], id: &mut Option<String>) 
         (None, _) => {
             return refuse("topic", "should name settings, enabled, rate or snapshot of the camera".to_owned());
         }
-        (Some(_), _) => return refuse("topic", "should name enabled, threshold or phrase of the prompt".to_owned()),
+        (Some(_), _) => {
+            return refuse("topic", "should name enabled, threshold, phrase or cooldown_s of the prompt".to_owned());
+        }
     };
     Ok((camera, asked))
 }
