@@ -82,7 +82,7 @@ fn what_cannot_be_meant_is_refused() {
         ("#/dog/threshold/set", b"0.5", "holds \"#\""),
         ("street/../threshold/set", b"0.5", "holds \"..\""),
         ("street/status/set", b"online", "should name settings"),
-        ("street/dog/state/set", b"ON", "should name enabled, threshold, false_alarms_per_day, phrase"),
+        ("street/dog/state/set", b"ON", "should name enabled, threshold, false_alarms_per_day, phrase, cooldown_s"),
         ("set", b"", "topic: should be"),
     ];
     for (topic, payload, wanted) in cases {

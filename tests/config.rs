@@ -71,6 +71,31 @@ fn every_fault_is_told_at_once_with_its_key() {
 }
 
 #[test]
+fn rules_that_cannot_be_are_told_with_what_would_be_right() {
+    let said = faults(
+        "[[camera]]\nname = \"a\"\nsource = \"demo://\"\ntime_zone = \"Mars\"\n\
+         [[camera.line]]\nname = \"drive\"\nfrom = [0.1, 0.2, 0.3]\n\
+         [[camera.line]]\nname = \"kerb\"\nfrom = [0.1, 0.2]\nto = [0.1, 0.2]\n\
+         [[camera.prompt]]\nphrases = \"a dog\"\nexcluded_zones = \"yard\"\nlines = \"kerp\"\nmin_size = 0.6\n\
+         max_size = 0.5\nhours = \"22-6\"\nseverity = \"loud\"\ncooldown_s = -1",
+    );
+    for wanted in [
+        "camera[0].time_zone: is \"Mars\", should be a time zone",
+        "camera[0].line[0].from: has 3 numbers, should be a point [x, y]",
+        "camera[0].line[0].to: is missing",
+        "camera[0].line[1].to: is where the line begins",
+        "camera[0].prompt[0].excluded_zones: there is no zone \"yard\"",
+        "camera[0].prompt[0].lines: there is no line \"kerp\"; lines here: kerb",
+        "camera[0].prompt[0].min_size: is 0.6, more than `max_size`",
+        "camera[0].prompt[0].hours: holds \"22-6\", should be like \"22:00-06:00\"",
+        "camera[0].prompt[0].severity: is \"loud\", should be \"alert\" or \"detection\"",
+        "camera[0].prompt[0].cooldown_s: is -1",
+    ] {
+        assert!(said.contains(wanted), "{wanted:?} in\n{said}");
+    }
+}
+
+#[test]
 fn a_phrase_of_500_words_and_no_camera_are_faults() {
     let long = format!(
         "[[camera]]\nname = \"a\"\nsource = \"demo://\"\n[[camera.prompt]]\nphrases = [\"{}\"]",

@@ -80,7 +80,7 @@ fn messages_carry_their_type_expiry_and_user_properties() {
     assert_eq!(properties.content_type.as_deref(), Some("application/json"));
     assert!(properties.message_expiry_interval.is_some_and(|seconds| (3500..=3600).contains(&seconds)));
     let user: Vec<_> = properties.user_properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    assert_eq!(user, [("type", "new"), ("prompt", "dog"), ("historical", "false")]);
+    assert_eq!(user, [("type", "new"), ("prompt", "dog"), ("severity", "detection"), ("historical", "false")]);
     // It is retained, and may have come before the event.
     let (properties, _) = Hears::new(broker.port).find("lookout/hof/gate/dog/snapshot");
     assert_eq!((properties.content_type.as_deref(), properties.message_expiry_interval), (Some("image/jpeg"), None));

@@ -242,6 +242,25 @@ fn a_parked_thing_gives_no_second_alert_over_a_restart() {
 }
 
 #[test]
+fn what_is_parked_is_there_from_the_first_frame_after_a_restart_until_it_proves_to_have_gone() {
+    let mut first = tracker("");
+    told(&mut first, 0.0, 60.0, |_| vec![seen(0.5, 0)]);
+    first.finish();
+    assert_eq!(first.count(), 1, "the camera is away, the car is not");
+    for (stays, wanted) in [(true, 1), (false, 0)] {
+        let mut second = tracker("");
+        first.parked().into_iter().for_each(|parked| second.remember(parked));
+        let scene = |_| if stays { vec![seen(0.5, 0)] } else { vec![] };
+        for frame in 0..100 {
+            second.step(scene(frame), at(300.0 + f64::from(frame) / 5.0));
+            assert_eq!(second.count(), 1, "its sensor never goes off and on again");
+        }
+        told(&mut second, 320.0, 340.0, |_| scene(0));
+        assert_eq!(second.count(), wanted);
+    }
+}
+
+#[test]
 fn a_loiterer_is_told_once_he_has_stayed() {
     let mut tracker = tracker("dwell_s = 8");
     assert_eq!(begun(&told(&mut tracker, 0.0, 7.0, |_| vec![seen(0.5, 0)])), 0);

@@ -170,11 +170,8 @@ impl Watcher {
             self.tell_absence();
             return;
         }
-        let told = &self.told;
-        let new = now.iter().filter(|prompt| !told.contains_key(*prompt));
-        let new: Vec<_> = new
-            .map(|prompt| Presence { prompt: prompt.clone(), count: 0, things: Vec::new(), tracks: Vec::new() })
-            .collect();
+        let mut new = self.watch.present();
+        new.retain(|presence| !self.told.contains_key(&presence.prompt));
         self.tell_presence(&new);
     }
 

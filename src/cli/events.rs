@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 
 use crate::config;
 use crate::config::settings::StoreSettings;
-use crate::mqtt::payload::{EventMessage, Kind};
+use crate::mqtt::payload::{EventMessage, Kind, SeverityName};
 use crate::store::{Kept, Store, Wanted};
 
 /// Messages read from the store at a time.
@@ -188,7 +188,7 @@ struct Writer<'a> {
 }
 
 /// The columns of CSV.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "type",
     "id",
     "sequence",
@@ -202,6 +202,7 @@ const COLUMNS: [&str; 13] = [
     "last_seen",
     "duration_s",
     "sent",
+    "severity",
 ];
 
 impl<'a> Writer<'a> {
@@ -268,15 +269,26 @@ fn columns(shown: &Shown) -> String {
         |_| message.first_seen.clone(),
         |time| time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
     );
+    // One that is no alert is marked, since most are.
+    let alert = message.severity == SeverityName::Alert;
     let kind = match message.kind {
         Kind::New => "new",
+        Kind::Update if message.stationary => "parked",
         Kind::Update => "there",
         Kind::End => "gone",
     };
+    let phrase = if alert { message.phrase.clone() } else { format!("({})", message.phrase) };
     let score = format!("{:.0} %", message.top_score * 100.0);
     let duration = format!("{:.1} s", message.duration_s);
     let sent = if *sent { "" } else { "waits" };
-    row([&time, &message.camera, kind, &message.phrase, &score, &duration, &message.zones.join(" "), sent])
+    row([&time, &message.camera, kind, &phrase, &score, &duration, &message.zones.join(" "), sent])
+}
+
+fn severity(message: &EventMessage) -> &'static str {
+    match message.severity {
+        SeverityName::Detection => "detection",
+        SeverityName::Alert => "alert",
+    }
 }
 
 fn csv(shown: &Shown) -> String {
@@ -300,6 +312,7 @@ fn csv(shown: &Shown) -> String {
         message.last_seen.clone(),
         message.duration_s.to_string(),
         sent.to_string(),
+        severity(message).to_owned(),
     ];
     cells.join(",")
 }

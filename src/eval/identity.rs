@@ -14,7 +14,7 @@ const CROSSES: f64 = 0.1;
 pub struct Identity {
     /// Pairs of things that overlapped at some time and were both followed.
     pub crossings: usize,
-    /// Times that a thing was followed under a number that had been another thing's.
+    /// Times that a thing, alone again, was followed under a number that had been another thing's.
     pub switches: usize,
     /// Times that a thing was followed under a new number.
     pub breaks: usize,
@@ -38,8 +38,14 @@ impl Identity {
             if shown.contains(&t) || used.contains(&f) {
                 continue;
             }
-            (shown.insert(t), used.insert(f));
-            self.show(things[t].0, followed[f].0);
+            shown.insert(t);
+            used.insert(f);
+            // While one hides the other, a box can be of either.
+            let hides =
+                |(o, (_, other)): (usize, &(u64, PixelBox))| o != t && iou(&things[t].1, other, false) > CROSSES;
+            if !things.iter().enumerate().any(hides) {
+                self.show(things[t].0, followed[f].0);
+            }
         }
         for (i, (one, a)) in things.iter().enumerate() {
             for (other, b) in &things[i + 1..] {

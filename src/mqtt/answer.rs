@@ -16,7 +16,7 @@ use crate::config::table::Fault;
 const SEEN: [&str; 6] = ["state", "count", "score", "last_seen", "snapshot", "calibration"];
 
 /// What is set of a prompt.
-const SET: [&str; 4] = ["enabled", "threshold", "false_alarms_per_day", "phrase"];
+const SET: [&str; 5] = ["enabled", "threshold", "false_alarms_per_day", "phrase", "cooldown_s"];
 
 /// All that is retained of a prompt.
 pub(super) fn of_prompt(topics: &Topics, camera: &Name, prompt: &Name) -> impl Iterator<Item = String> {
@@ -58,6 +58,19 @@ struct PromptMessage<'a> {
     threshold: f64,
     false_alarms_per_day: f64,
     zones: Vec<&'a str>,
+    excluded_zones: Vec<&'a str>,
+    min_size: f64,
+    max_size: f64,
+    min_aspect: f64,
+    max_aspect: f64,
+    dwell_s: f64,
+    hours: Vec<String>,
+    cooldown_s: f64,
+    severity: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alert_after_s: Option<f64>,
+    alert_zones: Vec<&'a str>,
+    lines: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -81,14 +94,30 @@ fn short(number: f32) -> f64 {
 /// A camera's settings as JSON: what `settings` shows, and what a merge patch for `settings/set` is laid over.
 pub fn settings_json(camera: &CameraSettings, standing: &Standing) -> Vec<u8> {
     let zone = |zone: &Zone| zone.polygon.points().iter().map(|(x, y)| [short(*x), short(*y)]).collect::<Vec<_>>();
+    fn names(names: &[Name]) -> Vec<&str> {
+        names.iter().map(Name::as_str).collect()
+    }
     fn told(prompt: &PromptSettings) -> PromptMessage<'_> {
+        let rules = &prompt.rules;
         PromptMessage {
             enabled: prompt.enabled,
             phrases: &prompt.phrases,
             negatives: &prompt.negatives,
             threshold: short(prompt.threshold),
             false_alarms_per_day: short(prompt.false_alarms_per_day.unwrap_or_default()),
-            zones: prompt.zones.iter().map(Name::as_str).collect(),
+            zones: names(&prompt.zones),
+            excluded_zones: names(&rules.excluded_zones),
+            min_size: short(rules.size.0),
+            max_size: short(rules.size.1),
+            min_aspect: short(rules.aspect.0),
+            max_aspect: short(rules.aspect.1),
+            dwell_s: rules.dwell.as_secs_f64(),
+            hours: rules.hours.iter().map(ToString::to_string).collect(),
+            cooldown_s: rules.cooldown.as_secs_f64(),
+            severity: rules.severity.as_str(),
+            alert_after_s: rules.alert_after.map(|after| after.as_secs_f64()),
+            alert_zones: names(&rules.alert_zones),
+            lines: names(&rules.lines),
         }
     }
     let message = SettingsMessage {
@@ -167,6 +196,7 @@ impl Publisher {
             self.show(setting("threshold"), short(prompt.threshold).to_string().into());
             let false_alarms = prompt.false_alarms_per_day.unwrap_or_default();
             self.show(setting("false_alarms_per_day"), short(false_alarms).to_string().into());
+            self.show(setting("cooldown_s"), prompt.rules.cooldown.as_secs_f64().to_string().into());
             self.show(setting("phrase"), prompt.phrases.join(&between).into());
         }
     }

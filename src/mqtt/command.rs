@@ -158,11 +158,12 @@ fn asked(topics: &Topics, topic: &str, payload: &[u8], id: &mut Option<String>) 
         (None, "enabled") if reset => Asked::Reset(Key::Enabled),
         (None, "rate") if reset => Asked::Reset(Key::Rate),
         (None, "enabled" | "rate") => Asked::Change { patch: single(setting, value), revision: None, prompt: None },
-        (Some(prompt), setting @ ("enabled" | "threshold" | "false_alarms_per_day" | "phrase")) => {
+        (Some(prompt), setting @ ("enabled" | "threshold" | "false_alarms_per_day" | "phrase" | "cooldown_s")) => {
             let key = match setting {
                 "enabled" => PromptKey::Enabled,
                 "threshold" => PromptKey::Threshold,
                 "false_alarms_per_day" => PromptKey::FalseAlarms,
+                "cooldown_s" => PromptKey::Cooldown,
                 _ => PromptKey::Phrases,
             };
             if reset {
@@ -181,7 +182,7 @@ fn asked(topics: &Topics, topic: &str, payload: &[u8], id: &mut Option<String>) 
             );
         }
         (Some(_), _) => {
-            let known = "enabled, threshold, false_alarms_per_day, phrase or calibration (reset)";
+            let known = "enabled, threshold, false_alarms_per_day, phrase, cooldown_s or calibration (reset)";
             return refuse("topic", format!("should name {known} of the prompt"));
         }
     };

@@ -134,6 +134,8 @@ pub(super) fn camera(node: &str, topics: &Topics, camera: &CameraSettings, contr
                 "event_types": ["new", "update", "end"],
                 "value_template": "{{ {'event_type': value_json.type, 'id': value_json.id, 'prompt': value_json.prompt, \
                     'phrase': value_json.phrase, 'score': value_json.score, 'zones': value_json.zones, \
+                    'severity': value_json.severity, 'stationary': value_json.stationary, \
+                    'crossed': value_json.crossed | default([]), \
                     'duration_s': value_json.duration_s, 'historical': value_json.historical} | to_json }}",
                 "icon": "mdi:eye",
             }),
@@ -254,7 +256,7 @@ fn seen(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [(String, Va
     ]
 }
 
-fn prompt_controls(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [(String, Value); 6] {
+fn prompt_controls(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [(String, Value); 7] {
     let (id, label) = (&prompt.name, spoken(prompt.name.as_str()));
     let at = |setting: &str| topics.prompt_setting(camera, id, setting);
     let threshold = json!({ "min": 0.01, "max": 0.99, "step": 0.01, "mode": "slider", "icon": "mdi:tune-vertical" });
@@ -280,6 +282,9 @@ fn prompt_controls(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [
         "entity_category": "config",
         "availability": available([topics.status()]),
     });
+    let cooldown = json!({
+        "min": 0, "max": 86_400, "step": 1, "mode": "box", "unit_of_measurement": "s", "icon": "mdi:bell-sleep",
+    });
     let phrase = json!({
         "min": 1,
         "max": LONGEST_STATE,
@@ -297,6 +302,7 @@ fn prompt_controls(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [
         ),
         (format!("{id}_calibration"), state),
         (format!("{id}_reset_calibration"), reset),
+        (format!("{id}_cooldown"), control(topics, "number", &named("cooldown"), &at("cooldown_s"), cooldown)),
         (format!("{id}_phrase"), control(topics, "text", &named("phrase"), &at("phrase"), phrase)),
     ]
 }
