@@ -93,6 +93,26 @@ fn a_configured_cameras_zones_and_masks_hold_and_nothing_is_a_result_too() {
 }
 
 #[test]
+fn joined_clips_are_one_recording_and_others_one_each() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clip = clip(folder.path());
+    let tried = |more: &[&str]| -> Value {
+        let asked = ["try", &clip, &clip, "--prompt", "a yellow bus", "--fps", "2", "--json"];
+        serde_json::from_str(&said(&[&asked[..], more].concat())).expect("one document")
+    };
+    let joined = tried(&["--joined"]);
+    let files = joined["clips"][0]["files"].as_array().expect("a list");
+    let seconds = |value: &Value| value.as_f64().expect("seconds");
+    assert_eq!((joined["clips"].as_array().map(Vec::len), files.len()), (Some(1), 2));
+    assert_eq!(seconds(&files[1]["from_s"]), seconds(&files[0]["length_s"]));
+    assert!((10.0..14.0).contains(&seconds(&joined["clips"][0]["length_s"])), "{joined:#}");
+    // A camera that has just been switched on sees the same twice.
+    let alone = tried(&[]);
+    let events = |clip: usize| alone["clips"][clip]["events"].clone();
+    assert!(events(0) == events(1) && events(0).as_array().is_some_and(|events| !events.is_empty()), "{alone:#}");
+}
+
+#[test]
 fn what_is_wrong_is_said_in_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str, text: &str| {
