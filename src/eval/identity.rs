@@ -41,7 +41,8 @@ impl Identity {
             shown.insert(t);
             used.insert(f);
             // While one hides the other, a box can be of either.
-            let hides = |(o, (_, other)): (usize, &(u64, PixelBox))| o != t && iou(&things[t].1, other, false) > CROSSES;
+            let hides =
+                |(o, (_, other)): (usize, &(u64, PixelBox))| o != t && iou(&things[t].1, other, false) > CROSSES;
             if !things.iter().enumerate().any(hides) {
                 self.show(things[t].0, followed[f].0);
             }

@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::Parser;
 use jiff::Timestamp;
 use lookout::config::file::{default_store, server};
+use lookout::config::rules::Severity;
 use lookout::config::settings::{MqttSettings, Name};
 use lookout::frame::UnitBox;
 use lookout::mqtt::payload::EventMessage;
@@ -127,6 +128,9 @@ fn event(sequence: u32) -> Event {
         area: UnitBox::new(0.25, 0.5, 0.35, 0.75),
         frame_size: (640, 360),
         zones: vec![name("path")],
+        severity: Severity::Alert,
+        stationary: false,
+        crossed: Vec::new(),
         first_seen: now,
         last_seen: now,
         evidence: Evidence { threshold: 0.6, runner_up: "a cat".to_owned(), margin: 0.04, tiles: 3, hits: 5 },
