@@ -22,6 +22,8 @@ const ALIKE: f32 = 2.0;
 const JUMP: f32 = 3.0;
 /// A wide guess counts so much.
 const WIDE: f32 = 0.5;
+/// A thing of which less than this is expected in the frame has left.
+const INSIDE: f32 = 0.2;
 /// Two boxes that share this much of the smaller one hide each other.
 const HIDDEN: f32 = 0.3;
 
@@ -66,6 +68,12 @@ pub fn associate(tracks: &[Track], detections: &[Detection], threshold: f32, now
 
 fn cost(track: &Track, expected: &Motion, detection: &Detection) -> f32 {
     let area = &detection.area;
+    // What is expected outside has left, and whoever comes in there is another.
+    let guess = expected.area();
+    let inside = UnitBox::new(guess.x0, guess.y0, guess.x1, guess.y1).area();
+    if inside < INSIDE * (guess.x1 - guess.x0) * (guess.y1 - guess.y0) {
+        return f32::INFINITY;
+    }
     let overlap = nearness(&expected.area(), area).max(nearness(&track.detection.area, area));
     let unlike = track.look.misfit(detection.embedding.as_ref());
     if overlap <= 0.0 && unlike.is_none_or(|spreads| spreads > ALIKE) {

@@ -8,6 +8,8 @@ const OVER: f32 = 12.0;
 const FIRST_SPREAD: f32 = 0.06;
 /// No thing is taken to look more constant than this.
 const LEAST_SPREAD: f32 = 0.015;
+/// And none to look less constant: a stranger is that unlike.
+const MOST_SPREAD: f32 = 0.1;
 /// Beyond so many spreads, unlike is unlike.
 const MOST: f32 = 12.0;
 
@@ -53,6 +55,6 @@ impl Look {
     pub fn misfit(&self, embedding: Option<&Embedding>) -> Option<f32> {
         let (mean, embedding) = (self.mean.as_ref()?, embedding?);
         let alike = mean.values().len() == embedding.values().len();
-        alike.then(|| ((1.0 - mean.cosine(embedding)) / self.spread.max(LEAST_SPREAD)).clamp(0.0, MOST))
+        alike.then(|| ((1.0 - mean.cosine(embedding)) / self.spread.clamp(LEAST_SPREAD, MOST_SPREAD)).clamp(0.0, MOST))
     }
 }

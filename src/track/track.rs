@@ -14,7 +14,7 @@ use crate::config::settings::{EventSettings, Name};
 use crate::detect::Detection;
 
 /// Another thing is about: its box is so many times less exact.
-const DOUBT: f32 = 2.5;
+const DOUBT: f32 = 5.0;
 /// While a thing is stationary, there is little to tell.
 const STILL_UPDATE: Duration = Duration::from_secs(60);
 
