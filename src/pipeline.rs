@@ -3,17 +3,18 @@
 mod calibrated;
 mod follow;
 mod looks;
+mod questions;
 mod relations;
 
 pub use calibrated::Learnt;
-use looks::Looks;
 pub use looks::Try;
+use looks::{Look, Looks, Spent};
 use relations::Relations;
 
 use crate::annotate::{self, Mark};
 use crate::clip::{ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name, PromptSettings};
-use crate::detect::{Detection, Reference, closer, confirm, joined, related};
+use crate::detect::{Detection, confirm, joined};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::PromptBank;
 use crate::prompts::calibration::probability;
@@ -22,9 +23,6 @@ use crate::track::{Event, Parked, Tracker};
 
 /// One in so many encoder passes of a limit is kept for confirming.
 const CONFIRMING: usize = 4;
-
-/// So many closer looks at most for one prompt: the looks that are remembered are for others too.
-const CLOSER: usize = 28;
 
 /// What one camera watches for, and what it remembers between frames.
 pub struct Watch {
@@ -119,35 +117,19 @@ impl Watch {
         let frame = hide_masked(frame.clone(), &self.camera.masks);
         // A part of the limit is kept for confirming, so that overload makes the picture older and nothing slower.
         let kept = (limit / CONFIRMING).clamp(1, confirm::MOST);
-        let areas = |tracker: &Tracker| tracker.tracks().iter().map(|track| track.detection.area).collect();
-        let followed: Vec<Vec<UnitBox>> = self.trackers.iter().map(areas).collect();
         let rest = limit.saturating_sub(kept).max(1);
+        let followed = self.followed();
         let mut spent = self.looks.see(&frame, encoder, &mut self.bank, rest, &followed)?;
         let calibration = self.looks.calibration();
         let threshold = |(prompt, settings)| probability(calibration.threshold(prompt, settings));
         let thresholds: Vec<f32> = self.camera.prompts.iter().enumerate().map(threshold).collect();
         self.trackers.iter_mut().zip(&thresholds).for_each(|(tracker, threshold)| tracker.count_from(*threshold));
-        let floors = self.floors();
-        let mut found = self.find(&floors);
-        let prompts = &self.camera.prompts;
-        let mut confirmed = self.looks.confirm(&frame, encoder, &self.bank, kept, prompts, &floors, &mut found)?;
-        self.see_anchors(&found, &floors, &frame);
-        let mut closer = self.closer(&found, &floors, &frame);
-        let (wanted, left, prompts) = (self.looks.unconfirmed(&closer), kept - confirmed, &self.camera.prompts);
-        let closely = self.looks.confirm(&frame, encoder, &self.bank, left, prompts, &floors, &mut closer)?;
-        for (question, more) in closer.into_iter().enumerate() {
-            joined(&mut found[question], more.into_iter().filter(|d| d.score >= floors[question]).collect());
-        }
-        confirmed += closely;
-        spent.encoded += confirmed;
-        spent.postponed += wanted - closely;
-        let found = self.relate(found, &floors, &frame);
+        let (found, confirmed) = self.found(&frame, encoder, kept, &mut spent)?;
         let mut sight = self.follow(&frame, found);
         if self.looks.calibration_mut().frame(&frame) {
-            let followed: Vec<Vec<UnitBox>> = self.trackers.iter().map(areas).collect();
-            let left = kept.saturating_sub(confirmed).max(1);
-            let prompts = &self.camera.prompts;
-            let (tries, crops) = self.looks.try_background(&frame, encoder, &self.bank, left, prompts, &followed)?;
+            let (left, followed) = (kept.saturating_sub(confirmed).max(1), self.followed());
+            let (prompts, look) = (&self.camera.prompts, Look { frame: &frame, encoder, bank: &self.bank });
+            let (tries, crops) = self.looks.try_background(&look, left, prompts, &followed)?;
             sight.tries = tries;
             spent.encoded += crops;
         }
@@ -155,6 +137,38 @@ impl Watch {
         sight.postponed = spent.postponed;
         sight.thresholds = thresholds;
         Ok(sight)
+    }
+
+    /// Where things are followed, prompt by prompt.
+    fn followed(&self) -> Vec<Vec<UnitBox>> {
+        let areas = |tracker: &Tracker| tracker.tracks().iter().map(|track| track.detection.area).collect();
+        self.trackers.iter().map(areas).collect()
+    }
+
+    /// What is there, prompt by prompt: found by the tiles, confirmed by crops of their own, at most `kept` of them, and
+    /// standing as the phrases say. With how many crops that took.
+    fn found(
+        &mut self,
+        frame: &Frame,
+        encoder: &dyn TileEncoder,
+        kept: usize,
+        spent: &mut Spent,
+    ) -> Result<(Vec<Vec<Detection>>, usize), ModelError> {
+        let floors = self.floors();
+        let mut found = self.find(&floors);
+        let (prompts, look) = (&self.camera.prompts, Look { frame, encoder, bank: &self.bank });
+        let confirmed = self.looks.confirm(&look, kept, prompts, &floors, &mut found)?;
+        self.see_anchors(&found, &floors, frame);
+        let mut closer = self.closer(&found, &floors, frame);
+        let wanted = self.looks.unconfirmed(&closer);
+        let (prompts, look) = (&self.camera.prompts, Look { frame, encoder, bank: &self.bank });
+        let closely = self.looks.confirm(&look, kept - confirmed, prompts, &floors, &mut closer)?;
+        for (question, more) in closer.into_iter().enumerate() {
+            joined(&mut found[question], more.into_iter().filter(|d| d.score >= floors[question]).collect());
+        }
+        spent.encoded += confirmed + closely;
+        spent.postponed += wanted - closely;
+        Ok((self.relate(found, &floors, frame), confirmed + closely))
     }
 
     /// Watches by other settings from now on, with a new bank where phrases are others. Gives the ends of the events of
@@ -236,85 +250,6 @@ impl Watch {
             }
         }
         events
-    }
-
-    /// By question, the score from which what is found is of use.
-    fn floors(&self) -> Vec<f32> {
-        let anchors = self.bank.entries().iter().skip(self.trackers.len());
-        let anchors = anchors.map(|anchor| anchor.prompt.threshold * self.camera.events.hysteresis);
-        self.trackers.iter().map(Tracker::floor).chain(anchors).collect()
-    }
-
-    /// Whether a prompt that is looked out for has this question for its anchor.
-    fn is_anchor(&self, question: usize) -> bool {
-        let mut prompts = self.camera.prompts.iter().enumerate();
-        prompts.any(|(prompt, settings)| settings.enabled && self.bank.anchor(prompt) == Some(question))
-    }
-
-    /// What the tiles say is there, question by question.
-    fn find(&self, floors: &[f32]) -> Vec<Vec<Detection>> {
-        let find = |(question, floor): (usize, &f32)| {
-            let prompt = self.camera.prompts.get(question).filter(|prompt| prompt.enabled);
-            let is_anchor = self.is_anchor(question);
-            match prompt {
-                None if !is_anchor => Vec::new(),
-                None => self.looks.find(question, None, *floor),
-                Some(prompt) => {
-                    let mut found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
-                    // An anchor is one in any zone.
-                    found.retain(|d| is_anchor || self.counts(question, d));
-                    found
-                }
-            }
-        };
-        floors.iter().enumerate().map(find).collect()
-    }
-
-    /// Notes where the anchors are.
-    fn see_anchors(&mut self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) {
-        let anchors: Vec<usize> = (0..found.len()).filter(|question| self.is_anchor(*question)).collect();
-        for question in anchors {
-            let threshold = match self.camera.prompts.get(question) {
-                Some(prompt) => probability(self.looks.calibration().threshold(question, prompt)),
-                None => self.bank.entries()[question].prompt.threshold,
-            };
-            let strong = found[question].iter().filter(|thing| thing.score >= floors[question]);
-            self.relations.see(question, strong, threshold, self.looks.complete(), frame.captured, &self.camera.events);
-        }
-    }
-
-    /// By question, where a closer look may show what tiles do not: beside anchors that nothing was found to stand to.
-    fn closer(&self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
-        let aspect = frame.width() as f32 / frame.height() as f32;
-        let mut looks = vec![Vec::new(); found.len()];
-        for (index, prompt) in self.camera.prompts.iter().enumerate().filter(|(_, prompt)| prompt.enabled) {
-            let Some(relation) = &prompt.understood.relation else { continue };
-            let reference = self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
-            let (Some(place), Reference::Things(_, anchors)) = (&relation.place, &reference) else { continue };
-            let strong = found[index].iter().filter(|thing| thing.score >= floors[index]).cloned().collect();
-            if related(strong, relation, &reference, floors[index], aspect).is_empty() {
-                let areas = anchors.iter().flat_map(|anchor| closer(place.kind, anchor, aspect)).take(CLOSER);
-                // All of them are looked at, whatever the tiles said.
-                looks[index] = areas.map(|area| Detection::new(index, area, 1.0)).collect();
-            }
-        }
-        looks
-    }
-
-    /// Of what was found, question by question, what stands as the prompts say, prompt by prompt.
-    fn relate(&self, mut found: Vec<Vec<Detection>>, floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
-        found.truncate(self.camera.prompts.len());
-        let aspect = frame.width() as f32 / frame.height() as f32;
-        for (index, found) in found.iter_mut().enumerate() {
-            let prompt = &self.camera.prompts[index];
-            found.retain(|detection| prompt.enabled && self.counts(index, detection));
-            if let Some(relation) = &prompt.understood.relation {
-                let reference =
-                    self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
-                *found = related(std::mem::take(found), relation, &reference, floors[index], aspect);
-            }
-        }
-        found
     }
 }
 

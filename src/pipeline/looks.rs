@@ -35,6 +35,13 @@ pub struct Try {
     pub runner_up: usize,
 }
 
+/// A frame, and what looks at it.
+pub(super) struct Look<'a> {
+    pub(super) frame: &'a Frame,
+    pub(super) encoder: &'a dyn TileEncoder,
+    pub(super) bank: &'a PromptBank,
+}
+
 /// How many tiles a frame asked for, and how many it got.
 pub(super) struct Spent {
     pub(super) encoded: usize,
@@ -235,9 +242,7 @@ impl Looks {
     /// What the encoder says.
     pub(super) fn confirm(
         &mut self,
-        frame: &Frame,
-        encoder: &dyn TileEncoder,
-        bank: &PromptBank,
+        look: &Look<'_>,
         most: usize,
         prompts: &[PromptSettings],
         floors: &[f32],
@@ -245,12 +250,12 @@ impl Looks {
     ) -> Result<usize, ModelError> {
         let asked = self.confirmations.asked(found.iter().flatten().filter(|d| d.score >= floors[d.prompt]), most);
         let crops: Vec<_> = asked.iter().map(|area| confirm::crop(area, self.size)).collect();
-        for (area, embedding) in asked.iter().zip(encoder.encode(frame, &crops)?) {
+        for (area, embedding) in asked.iter().zip(look.encoder.encode(look.frame, &crops)?) {
             self.confirmations.keep(*area, embedding);
         }
         for (found, floor) in found.iter_mut().zip(floors) {
             let (strong, weak): (Vec<_>, Vec<_>) = found.drain(..).partition(|d| d.score >= *floor);
-            let confirmed = self.confirmations.confirm(strong, bank);
+            let confirmed = self.confirmations.confirm(strong, look.bank);
             found.extend(confirmed.into_iter().map(|d| match prompts.get(d.prompt) {
                 Some(prompt) => {
                     let handicap = self.handicap(d.prompt, &d.area, prompt);
@@ -271,9 +276,7 @@ impl Looks {
     /// What the encoder says.
     pub(super) fn try_background(
         &mut self,
-        frame: &Frame,
-        encoder: &dyn TileEncoder,
-        bank: &PromptBank,
+        look: &Look<'_>,
         most: usize,
         prompts: &[PromptSettings],
         followed: &[Vec<UnitBox>],
@@ -289,7 +292,7 @@ impl Looks {
         }
         let asked = self.confirmations.asked(tries.iter(), most);
         let crops: Vec<_> = asked.iter().map(|area| confirm::crop(area, self.size)).collect();
-        for (area, embedding) in asked.iter().zip(encoder.encode(frame, &crops)?) {
+        for (area, embedding) in asked.iter().zip(look.encoder.encode(look.frame, &crops)?) {
             self.confirmations.keep(*area, embedding);
         }
         let mut tried = Vec::new();
@@ -298,13 +301,13 @@ impl Looks {
             let threshold = self.calibration.threshold(prompt, settings);
             // It must be a candidate before it is looked at, so the weaker of the two looks is what it reaches.
             let candidate = logit(found.score) + threshold - logit(probability(threshold) * CANDIDATE);
-            if let Some(own) = self.confirmations.confirm(vec![found], bank).pop() {
+            if let Some(own) = self.confirmations.confirm(vec![found], look.bank).pop() {
                 let reached = (logit(own.score) - self.handicap(prompt, &area, settings)).min(candidate);
                 self.calibration.tried(prompt, reached);
                 tried.push(Try { prompt, area, logit: reached, runner_up: own.runner_up });
             }
         }
-        self.calibration.close(frame.captured);
+        self.calibration.close(look.frame.captured);
         Ok((tried, asked.len()))
     }
 }

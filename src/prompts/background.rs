@@ -38,7 +38,7 @@ pub enum Light {
 }
 
 /// The best tries of an empty scene, in logits, by light.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Background {
     lights: [Histogram; 2],
 }
@@ -119,12 +119,6 @@ impl Histogram {
         let spread = ((high - low) / (reduced(HIGH) - reduced(LOW))).max(LEAST_SPREAD);
         let median = self.quantile(0.5);
         Some(Level { windows, median, spread, location: median - spread * reduced(0.5) })
-    }
-}
-
-impl Default for Background {
-    fn default() -> Self {
-        Self { lights: [Histogram::default(), Histogram::default()] }
     }
 }
 

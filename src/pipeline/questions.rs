@@ -1,0 +1,92 @@
+//! Questions: what is asked of the tiles for prompts and for the anchors that their phrases name, and what of that stands as
+//! the phrases say.
+
+use super::Watch;
+use crate::detect::{Detection, Reference, closer, related};
+use crate::frame::Frame;
+use crate::prompts::calibration::probability;
+use crate::track::Tracker;
+
+/// So many closer looks at most for one prompt: the looks that are remembered are for others too.
+const CLOSER: usize = 28;
+
+impl Watch {
+    /// By question, the score from which what is found is of use.
+    pub(super) fn floors(&self) -> Vec<f32> {
+        let anchors = self.bank.entries().iter().skip(self.trackers.len());
+        let anchors = anchors.map(|anchor| anchor.prompt.threshold * self.camera.events.hysteresis);
+        self.trackers.iter().map(Tracker::floor).chain(anchors).collect()
+    }
+
+    /// Whether a prompt that is looked out for has this question for its anchor.
+    fn is_anchor(&self, question: usize) -> bool {
+        let mut prompts = self.camera.prompts.iter().enumerate();
+        prompts.any(|(prompt, settings)| settings.enabled && self.bank.anchor(prompt) == Some(question))
+    }
+
+    /// What the tiles say is there, question by question.
+    pub(super) fn find(&self, floors: &[f32]) -> Vec<Vec<Detection>> {
+        let find = |(question, floor): (usize, &f32)| {
+            let prompt = self.camera.prompts.get(question).filter(|prompt| prompt.enabled);
+            let is_anchor = self.is_anchor(question);
+            match prompt {
+                None if !is_anchor => Vec::new(),
+                None => self.looks.find(question, None, *floor),
+                Some(prompt) => {
+                    let mut found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
+                    // An anchor is one in any zone.
+                    found.retain(|d| is_anchor || self.counts(question, d));
+                    found
+                }
+            }
+        };
+        floors.iter().enumerate().map(find).collect()
+    }
+
+    /// Notes where the anchors are.
+    pub(super) fn see_anchors(&mut self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) {
+        let anchors: Vec<usize> = (0..found.len()).filter(|question| self.is_anchor(*question)).collect();
+        for question in anchors {
+            let threshold = match self.camera.prompts.get(question) {
+                Some(prompt) => probability(self.looks.calibration().threshold(question, prompt)),
+                None => self.bank.entries()[question].prompt.threshold,
+            };
+            let strong = found[question].iter().filter(|thing| thing.score >= floors[question]);
+            self.relations.see(question, strong, threshold, self.looks.complete(), frame.captured, &self.camera.events);
+        }
+    }
+
+    /// By question, where a closer look may show what tiles do not: beside anchors that nothing was found to stand to.
+    pub(super) fn closer(&self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
+        let aspect = frame.width() as f32 / frame.height() as f32;
+        let mut looks = vec![Vec::new(); found.len()];
+        for (index, prompt) in self.camera.prompts.iter().enumerate().filter(|(_, prompt)| prompt.enabled) {
+            let Some(relation) = &prompt.understood.relation else { continue };
+            let reference = self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
+            let (Some(place), Reference::Things(_, anchors)) = (&relation.place, &reference) else { continue };
+            let strong = found[index].iter().filter(|thing| thing.score >= floors[index]).cloned().collect();
+            if related(strong, relation, &reference, floors[index], aspect).is_empty() {
+                let areas = anchors.iter().flat_map(|anchor| closer(place.kind, anchor, aspect)).take(CLOSER);
+                // All of them are looked at, whatever the tiles said.
+                looks[index] = areas.map(|area| Detection::new(index, area, 1.0)).collect();
+            }
+        }
+        looks
+    }
+
+    /// Of what was found, question by question, what stands as the prompts say, prompt by prompt.
+    pub(super) fn relate(&self, mut found: Vec<Vec<Detection>>, floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
+        found.truncate(self.camera.prompts.len());
+        let aspect = frame.width() as f32 / frame.height() as f32;
+        for (index, found) in found.iter_mut().enumerate() {
+            let prompt = &self.camera.prompts[index];
+            found.retain(|detection| prompt.enabled && self.counts(index, detection));
+            if let Some(relation) = &prompt.understood.relation {
+                let reference =
+                    self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
+                *found = related(std::mem::take(found), relation, &reference, floors[index], aspect);
+            }
+        }
+        found
+    }
+}
