@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use crate::clip::{Embedding, ImageEncoder, Library, Model, Precision, Running, TileEncoder};
 use crate::config::file::default_threads;
+use crate::config::settings::LogFormat;
 use crate::frame::{Frame, PixelRect};
-use crate::heaps;
+use crate::{heaps, telemetry};
 
 /// Of the frame whose regions are encoded.
 const SIZE: (u32, u32) = (1280, 720);
@@ -64,6 +65,8 @@ struct Report {
 
 pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     heaps::keep_few();
+    // What a start says of a model, such as that its calibration cannot be kept, explains what is measured.
+    telemetry::start(LogFormat::Human, "warn");
     ensure!(args.seconds > 0.0 && args.seconds <= 600.0, "--seconds is {}, should be up to 600", args.seconds);
     ensure!(args.batch.iter().all(|batch| (1..=1024).contains(batch)), "--batch should be from 1 to 1024");
     ensure!(args.threads.iter().all(|threads| (1..=256).contains(threads)), "--threads should be from 1 to 256");

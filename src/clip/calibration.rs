@@ -9,7 +9,7 @@ use tract_onnx::prelude::*;
 use super::embedding::Embedding;
 use super::error::ModelError;
 use super::onnx::{Graph, Plan};
-use super::ops::{Coder, Linear, Watch, Weights};
+use super::ops::{Coder, Linear, Plain, Watch, Weights};
 
 /// Cosines to the tower in 32 bits that a tower in 8 bits is to keep: on average, and at least.
 const MEAN: f32 = 0.998;
@@ -55,12 +55,12 @@ impl Calibration {
         pictures: &[Vec<f32>],
     ) -> Result<Self, ModelError> {
         let mut watching = Watching::default();
-        let exact = graph.runnable(model.clone(), &mut watching, false)?;
+        let exact = graph.runnable(model.clone(), &mut watching)?;
         let wanted = look(&exact, side, pictures)?;
         drop(exact);
         let watches = watching.0.into_iter().map(|(name, watch)| (name, take(&watch))).collect();
         let mut choosing = Choosing { watches, errors: BTreeMap::new(), chosen: BTreeMap::new() };
-        let plan = graph.runnable(model.clone(), &mut choosing, false)?;
+        let plan = graph.runnable(model.clone(), &mut choosing)?;
         let Choosing { errors, chosen: layers, .. } = choosing;
         let mut found = Self { layers, attention: true, mean: 0.0, least: 0.0 };
         found.compare(&wanted, &look(&plan, side, pictures)?);
@@ -74,7 +74,7 @@ impl Calibration {
                 *coding = Coding::Float;
             }
             found.attention = back < worst.len() / 2;
-            let plan = graph.runnable(model.clone(), &mut Coded(&found), false)?;
+            let plan = graph.runnable(model.clone(), &mut Coded(&found))?;
             found.compare(&wanted, &look(&plan, side, pictures)?);
             back *= 2;
         }
@@ -93,7 +93,7 @@ fn take(watch: &Mutex<Watch>) -> Watch {
 }
 
 /// The first output of a tower, picture by picture.
-fn look(plan: &Plan, side: usize, pictures: &[Vec<f32>]) -> Result<Vec<Embedding>, ModelError> {
+pub(super) fn look(plan: &Plan, side: usize, pictures: &[Vec<f32>]) -> Result<Vec<Embedding>, ModelError> {
     let run = |e: TractError| ModelError::Run(format!("calibrating: {e:#}"));
     let look = |picture: &Vec<f32>| {
         let input = Tensor::from_shape(&[1, 3, side, side], picture).map_err(run)?;
@@ -110,10 +110,10 @@ fn look(plan: &Plan, side: usize, pictures: &[Vec<f32>]) -> Result<Vec<Embedding
 struct Watching(BTreeMap<String, Arc<Mutex<Watch>>>);
 
 impl Coder for Watching {
-    fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Weights {
+    fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Arc<Weights> {
         let watch = Arc::<Mutex<Watch>>::default();
         self.0.insert(layer.to_owned(), Arc::clone(&watch));
-        Weights::float(values, outputs, Some(watch))
+        Arc::new(Weights::float(values, outputs, Some(watch)))
     }
 
     fn codes_attention(&self) -> bool {
@@ -124,17 +124,24 @@ impl Coder for Watching {
 /// As a calibration says; layers that it does not know stay in 32 bits.
 pub(super) struct Coded<'a>(pub(super) &'a Calibration);
 
-impl Coder for Coded<'_> {
-    fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Weights {
+impl Coded<'_> {
+    /// The weights of a layer as the calibration says, not packed yet.
+    pub(super) fn plain<'v>(&self, layer: &str, values: &'v [f32], outputs: usize) -> Plain<'v> {
         match self.0.layers.get(layer) {
-            None | Some(Coding::Float) => Weights::float(values, outputs, None),
-            Some(Coding::Int8) => Weights::int8(values, outputs, None),
+            None | Some(Coding::Float) => Plain::Float(values.into()),
+            Some(Coding::Int8) => Plain::int8(values, outputs, None),
             Some(Coding::Smooth(divisors)) if divisors.len() * outputs == values.len() => {
-                Weights::int8(values, outputs, Some(divisors))
+                Plain::int8(values, outputs, Some(divisors))
             }
             // Of another tower, whatever its name says.
-            Some(Coding::Smooth(_)) => Weights::float(values, outputs, None),
+            Some(Coding::Smooth(_)) => Plain::Float(values.into()),
         }
+    }
+}
+
+impl Coder for Coded<'_> {
+    fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Arc<Weights> {
+        Arc::new(self.plain(layer, values, outputs).packed(outputs))
     }
 
     fn codes_attention(&self) -> bool {
@@ -151,10 +158,10 @@ struct Choosing {
 }
 
 impl Coder for Choosing {
-    fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Weights {
+    fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Arc<Weights> {
         // Of a layer that no picture went through nothing is known.
         let Some(watch) = self.watches.remove(layer).filter(|watch| !watch.rows.is_empty()) else {
-            return Weights::float(values, outputs, None);
+            return Arc::new(Weights::float(values, outputs, None));
         };
         let run = |weights: Weights| {
             let layer = Linear::plain(weights);
@@ -178,7 +185,7 @@ impl Coder for Choosing {
         };
         self.errors.insert(layer.to_owned(), error);
         self.chosen.insert(layer.to_owned(), coding);
-        Arc::into_inner(best.weights).expect("nobody else has them")
+        best.weights
     }
 
     fn codes_attention(&self) -> bool {

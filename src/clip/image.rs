@@ -1,23 +1,18 @@
 //! The image encoder: tiles of a frame become embeddings, on several threads.
 
-use std::borrow::Cow;
-use std::path::Path;
-
 use fast_image_resize::Resizer;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::internal::{DimLike, SymbolValues};
-use tract_onnx::tract_core::ops::cnn::Conv;
-use tract_onnx::tract_core::ops::einsum::EinSum;
+use tract_onnx::tract_core::internal::DimLike;
 
-use super::calibration::{Calibration, Coded};
+use super::calibration::Calibration;
 use super::embedding::Embedding;
 use super::error::ModelError;
 use super::manifest::{ImageTower, Manifest, Precision};
-use super::onnx::{Graph, Input, Plan};
-use super::ops::{Floats, Linear};
-use super::pictures;
-use super::prepared::Place;
+use super::onnx::Plan;
+use super::ops::Linear;
+use super::package::Shelf;
 use super::preprocess::prepare;
+use super::tower;
 use super::workers::Workers;
 use crate::frame::{Frame, PixelRect};
 
@@ -76,69 +71,14 @@ pub struct ImageEncoder {
 }
 
 impl ImageEncoder {
-    /// The tower of an ONNX file, named for errors, of the model in a folder; calibrated, if that is needed, as it was found
-    /// before or now.
-    pub(super) fn new(
-        manifest: &Manifest,
-        onnx: Cow<[u8]>,
-        (file, folder): (&str, Option<&Path>),
-        running: &Running,
-    ) -> Result<Self, ModelError> {
-        let tower = manifest.image.clone();
-        let patches = tower.patches.as_deref().filter(|_| running.dense);
-        // A tower that gives none is made to.
-        let taken = running.dense && patches.is_none();
-        let side = tower.size as usize;
-        let mut graph = Graph::read(&onnx, file)?;
-        let outputs: Vec<&str> = std::iter::once(tower.output.as_str()).chain(patches).collect();
-        let place = (running.precision == Precision::Int8).then(|| Place::new(folder, &onnx, &outputs));
-        // The bytes, what is parsed of them and what is made of that are each as large as the model: never all at once.
-        drop(onnx);
-        let cut = |batch: Option<usize>| {
-            let shape = vec![batch, Some(3), Some(side), Some(side)];
-            graph.cut(&[Input { name: &tower.input, of: f32::datum_type(), shape }], &outputs)
-        };
-        // Some exports hold the size of their batch.
-        let (cut, any_batch) = match cut(None) {
-            Ok(tower) => (tower, true),
-            Err(_) => (cut(Some(1))?, false),
-        };
-        graph.forget_weights();
-        let width = graph.embeddings(&tower.output, &cut.shapes[0])?;
-        let expected = manifest.embedding.width;
-        let wrong = |found: usize| ModelError::Width { file: file.to_owned(), found, expected };
-        if width != expected {
-            return Err(wrong(width));
-        }
+    /// The tower of the model that lies there, to run like that.
+    pub(super) fn new(manifest: &Manifest, shelf: &Shelf, running: &Running) -> Result<Self, ModelError> {
         let workers = Workers::new(running.threads)?;
-        let macs = macs(&cut.model).unwrap_or_default();
-        let (plan, calibration) = match place {
-            None => (graph.runnable(cut.model, &mut Floats, taken)?, None),
-            Some(place) => {
-                let pictures = || match &running.pictures[..] {
-                    [] => pictures::drawn(&tower),
-                    frames => pictures::of_frames(frames, &tower),
-                };
-                let find = || {
-                    tracing::info!(model = %manifest.name, "calibrating the encoder for this machine, once");
-                    workers.together(|| Calibration::find(&graph, &cut.model, side, &pictures()))
-                };
-                let found = place.calibration(!running.pictures.is_empty(), find)?;
-                (graph.runnable(cut.model, &mut Coded(&found), taken)?, Some(found))
-            }
-        };
-        let patch_rows = match running.dense {
-            true => {
-                let output = patches.unwrap_or("the patches of its last block");
-                match graph.patches(output, &shape(&plan, 1)?)? {
-                    (rows, width) if width == expected => Some(rows),
-                    (_, width) => return Err(wrong(width)),
-                }
-            }
-            false => None,
-        };
-        let most = if any_batch { most_tiles(&plan) } else { 1 };
-        Ok(Self { plan, tower, width, patch_rows, workers, most, calibration, macs })
+        let tower::ImageTower { plan, facts, calibration } =
+            tower::ImageTower::load(manifest, shelf, running, &workers)?;
+        let most = if facts.any_batch { most_tiles(&plan) } else { 1 };
+        let (tower, width) = (manifest.image.clone(), manifest.embedding.width);
+        Ok(Self { plan, tower, width, patch_rows: facts.patch_rows, workers, most, calibration, macs: facts.macs })
     }
 
     /// Multiplications of the tower's products and convolutions for one tile.
@@ -181,28 +121,6 @@ impl ImageEncoder {
     fn encode_all(&self, frame: &Frame, tiles: &[PixelRect], output: usize) -> Result<Vec<Vec<Embedding>>, ModelError> {
         self.workers.share(tiles, self.most, |tiles| self.encode_some(frame, tiles, output))
     }
-}
-
-/// The shape of an output, batch left out.
-fn shape(plan: &Plan, output: usize) -> Result<Vec<usize>, ModelError> {
-    let fact = plan.model().output_fact(output).map_err(|e| ModelError::Run(format!("{e:#}")))?;
-    Ok(fact.shape.iter().skip(1).filter_map(|size| size.to_usize().ok()).collect())
-}
-
-fn macs(model: &TypedModel) -> TractResult<f64> {
-    let mut values = SymbolValues::default();
-    for symbol in model.symbols.all_symbols() {
-        values.set(&symbol, 1);
-    }
-    let mut all = 0.0;
-    for node in &model.nodes {
-        if node.op_is::<EinSum>() || node.op_is::<Conv>() {
-            let costs = node.op.cost(&model.node_input_facts(node.id)?)?;
-            let counts = costs.iter().filter(|(kind, _)| kind.is_compute());
-            all += counts.map(|(_, count)| Ok(count.eval(&values).to_i64()? as f64)).sum::<TractResult<f64>>()?;
-        }
-    }
-    Ok(all)
 }
 
 fn failed(tiles: &[PixelRect], error: &TractError) -> ModelError {

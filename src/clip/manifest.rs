@@ -77,7 +77,7 @@ pub struct ModelFile {
 }
 
 /// How the image tower is fed and read.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageTower {
     /// Side of the square input in pixels.

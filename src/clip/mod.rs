@@ -18,8 +18,11 @@ mod pictures;
 pub mod prepared;
 pub mod preprocess;
 mod quantised;
+mod ready;
+mod skeleton;
 pub mod text;
 pub mod tokenizer;
+mod tower;
 mod turns;
 mod workers;
 

@@ -1,6 +1,8 @@
 //! A model package: a folder with a manifest, ONNX and a tokenizer, or the same embedded in the binary.
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -8,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::error::ModelError;
 use super::image::{ImageEncoder, Running};
 use super::manifest::{Manifest, ModelFile};
+use super::onnx::Graph;
 use super::phrases::Phrases;
 use super::prepared::PhrasePlace;
 use super::text::TextEncoder;
@@ -28,7 +31,58 @@ impl Shelf {
         }
     }
 
-    pub(super) fn read(&self, file: &str) -> Result<Cow<'static, [u8]>, ModelError> {
+    /// The folder, of what is in one.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            Self::Embedded => None,
+        }
+    }
+
+    /// An ONNX file's graph; its large weights are not read yet.
+    pub(super) fn graph(&self, file: &ModelFile) -> Result<Graph, ModelError> {
+        match self {
+            Self::Folder(folder) => Graph::open(&folder.join(&file.path)),
+            Self::Embedded => Graph::read(&self.read(&file.path)?, &self.named(&file.path)),
+        }
+    }
+
+    /// The sha256 of a file, in hexadecimal, which is that in the manifest if there is one. The file is not held in memory.
+    ///
+    /// # Errors
+    /// That it is another, or what the system says.
+    pub(super) fn hash(&self, file: &ModelFile) -> Result<String, ModelError> {
+        let mut hash = Sha256::new();
+        match self {
+            Self::Folder(folder) => {
+                let fault =
+                    |e: std::io::Error| ModelError::File { file: self.named(&file.path), problem: e.to_string() };
+                let mut content = File::open(folder.join(&file.path)).map_err(fault)?;
+                let mut part = vec![0; 1 << 18];
+                while let count @ 1.. = content.read(&mut part).map_err(fault)? {
+                    hash.update(&part[..count]);
+                }
+            }
+            Self::Embedded => hash.update(self.read(&file.path)?),
+        }
+        let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        match &file.sha256 {
+            Some(expected) if !found.eq_ignore_ascii_case(expected) => {
+                Err(ModelError::Hash { file: self.named(&file.path), found, expected: expected.clone() })
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// A file whole, with the hash that the manifest says.
+    pub(super) fn checked(&self, file: &ModelFile) -> Result<Cow<'static, [u8]>, ModelError> {
+        if file.sha256.is_some() {
+            self.hash(file)?;
+        }
+        self.read(&file.path)
+    }
+
+    fn read(&self, file: &str) -> Result<Cow<'static, [u8]>, ModelError> {
         let fault = |problem: String| ModelError::File { file: self.named(file), problem };
         match self {
             Self::Folder(folder) => std::fs::read(folder.join(file)).map(Cow::Owned).map_err(|e| fault(e.to_string())),
@@ -107,21 +161,13 @@ impl Model {
     /// # Errors
     /// What is wrong with the file or its graph, and that its patches' embeddings cannot be had.
     pub fn encoder(&self, running: &Running) -> Result<ImageEncoder, ModelError> {
-        let file = &self.manifest.files.image;
-        ImageEncoder::new(&self.manifest, self.checked(file)?, (&self.shelf.named(&file.path), self.folder()), running)
-    }
-
-    fn folder(&self) -> Option<&Path> {
-        match &self.shelf {
-            Shelf::Folder(folder) => Some(folder),
-            Shelf::Embedded => None,
-        }
+        ImageEncoder::new(&self.manifest, &self.shelf, running)
     }
 
     /// The embeddings of phrases, as they are asked for; of those that were asked for at an earlier start, without the text
     /// tower's file.
     pub fn phrases(&self) -> Phrases<'_> {
-        let place = self.folder().and_then(|folder| PhrasePlace::new(folder, &self.manifest.files));
+        let place = self.shelf.folder().and_then(|folder| PhrasePlace::new(folder, &self.manifest));
         Phrases::new(self, place)
     }
 
@@ -130,23 +176,6 @@ impl Model {
     /// # Errors
     /// What is wrong with the files, or with one for the other.
     pub fn text_encoder(&self) -> Result<TextEncoder, ModelError> {
-        let files = &self.manifest.files;
-        let tokenizer = super::tokenizer::Tokenizer::new(
-            &self.checked(&files.tokenizer)?,
-            &self.shelf.named(&files.tokenizer.path),
-            &self.manifest.text,
-        )?;
-        TextEncoder::new(&self.manifest, &self.checked(&files.text)?, &self.shelf.named(&files.text.path), tokenizer)
-    }
-
-    fn checked(&self, file: &ModelFile) -> Result<Cow<'static, [u8]>, ModelError> {
-        let bytes = self.shelf.read(&file.path)?;
-        if let Some(expected) = &file.sha256 {
-            let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            if !found.eq_ignore_ascii_case(expected) {
-                return Err(ModelError::Hash { file: self.shelf.named(&file.path), found, expected: expected.clone() });
-            }
-        }
-        Ok(bytes)
+        TextEncoder::new(&self.manifest, &self.shelf)
     }
 }

@@ -9,6 +9,7 @@ use super::embedding::Embedding;
 use super::error::ModelError;
 use super::manifest::{Integers, Manifest, TextTower};
 use super::onnx::{Graph, Input, Plan};
+use super::package::Shelf;
 use super::tokenizer::Tokenizer;
 
 /// Lengths that towers are made for: most phrases are short, and a tower's time grows with its length.
@@ -25,14 +26,22 @@ pub struct TextEncoder {
 }
 
 impl TextEncoder {
-    pub(super) fn new(manifest: &Manifest, onnx: &[u8], file: &str, tokenizer: Tokenizer) -> Result<Self, ModelError> {
-        let graph = Graph::read(onnx, file)?;
+    /// The text tower and tokenizer of the model with that manifest.
+    pub(super) fn new(manifest: &Manifest, shelf: &Shelf) -> Result<Self, ModelError> {
+        let files = &manifest.files;
+        let (bytes, name) = (shelf.checked(&files.tokenizer)?, shelf.named(&files.tokenizer.path));
+        let tokenizer = Tokenizer::new(&bytes, &name, &manifest.text)?;
+        let (file, expected) = (shelf.named(&files.text.path), files.text.sha256.is_some());
+        if expected {
+            shelf.hash(&files.text)?;
+        }
+        let graph = shelf.graph(&files.text)?;
         if let Some(rows) = graph.token_rows() {
             tokenizer.fits(rows)?;
         }
         let encoder = Self {
-            graph,
-            file: file.to_owned(),
+            graph: graph.towards(&[&manifest.text.output])?,
+            file,
             tower: manifest.text.clone(),
             width: manifest.embedding.width,
             tokenizer,

@@ -89,6 +89,33 @@ fn inspecting_tells_what_a_model_is_and_checks_its_files() {
 }
 
 #[test]
+fn preparing_keeps_the_tower_and_says_where_and_what_for() {
+    let machine = with_tiny();
+    let (well, text) = machine.run(&["models", "prepare", "tiny"]);
+    assert!(well && text.contains("ready for the next start") && text.contains("which layers bear 8 bits"), "{text}");
+    let (well, text) = machine.run(&["models", "inspect", "tiny"]);
+    assert!(well && text.contains("MB: the image tower in 8 bits"), "{text}");
+    let (_, text) = machine.run(&["models", "inspect", "tiny", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(told["kept"].as_array().map(Vec::len), Some(2), "{told}");
+    // What is damaged is reported, and whole after that.
+    let tower = std::fs::read_dir(machine.models().join(".prepared")).expect("reads").flatten().map(|e| e.path());
+    let tower = tower.into_iter().find(|path| path.extension().is_some_and(|end| end == "tower")).expect("a tower");
+    std::fs::write(&tower, "no tower").expect("writes");
+    let (well, text) = machine.run(&["models", "prepare", "tiny"]);
+    assert!(well && text.contains("cannot be used (it is too short)"), "{text}");
+    let (well, text) = machine.run(&["models", "prepare", "tiny"]);
+    assert!(well && !text.contains("cannot be used"), "{text}");
+    machine.run(&["models", "remove", "tiny"]);
+    assert_eq!(std::fs::read_dir(machine.models().join(".prepared")).expect("reads").count(), 0);
+    // Without a place to write, that is said too.
+    let machine = with_tiny();
+    std::fs::write(machine.models().join(".prepared"), "no folder").expect("writes");
+    let (well, text) = machine.run(&["models", "prepare", "tiny"]);
+    assert!(well && text.contains("the prepared tower cannot be kept at"), "{text}");
+}
+
+#[test]
 fn removing_leaves_nothing() {
     let machine = with_tiny();
     let (well, text) = machine.run(&["models", "remove", "tiny"]);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::part::sha256;
-use super::{CatalogueArgs, shown_bytes};
+use super::{CatalogueArgs, kept_json, print_kept, shown_bytes};
 use crate::clip::catalog::Entry;
 use crate::clip::export::Anatomy;
 use crate::clip::library::is_name;
@@ -75,9 +75,7 @@ fn see(folder: &Path, path: &str, expected: Option<&str>) -> Seen {
 }
 
 fn anatomy(folder: &Path, file: &str, output: &str) -> Result<Anatomy, String> {
-    let path = folder.join(file);
-    let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
-    Anatomy::of(&bytes, &path.display().to_string(), output).map_err(|error| error.to_string())
+    Anatomy::of(&folder.join(file), output).map_err(|error| error.to_string())
 }
 
 fn print_json(
@@ -94,7 +92,8 @@ fn print_json(
     let files: Vec<Value> =
         files.iter().map(|file| json!({ "path": file.path, "size": file.size, "sha256": file.state })).collect();
     let towers = json!({ "image": tower(image), "text": tower(text) });
-    println!("{}", json!({ "folder": folder, "manifest": manifest, "towers": towers, "files": files }));
+    let kept = kept_json(folder);
+    println!("{}", json!({ "folder": folder, "manifest": manifest, "towers": towers, "files": files, "kept": kept }));
 }
 
 fn print_text(
@@ -134,6 +133,7 @@ fn print_text(
         };
         println!("  file         {}, {}, {state}", file.path, file.size.map_or("–".to_owned(), shown_bytes));
     }
+    print_kept(folder);
 }
 
 fn tell_published(args: &InspectArgs, entry: &Entry) {

@@ -14,10 +14,11 @@ mod pull;
 mod record;
 mod stage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::ensure;
+use serde_json::{Value, json};
 
 use crate::clip::library::is_name;
 use crate::clip::{Catalogue, Library, prepared};
@@ -39,7 +40,8 @@ enum Command {
     Import(Box<import::ImportArgs>),
     /// Tell what a model is, and check its files
     Inspect(inspect::InspectArgs),
-    /// Find out now which layers of a model run in 8 bits on this machine, on your own pictures if you like
+    /// Find out now which layers of a model run in 8 bits on this machine, on your own pictures if you like, and keep the
+    /// image tower as it then is for quick starts
     Prepare(prepare::PrepareArgs),
     /// Remove an installed model, or what a pull that was broken off has left of one
     Remove(RemoveArgs),
@@ -82,8 +84,9 @@ fn remove(args: &RemoveArgs) -> anyhow::Result<()> {
     let name = &args.name;
     match library.find(name) {
         Some(folder) => {
-            stage::remove(&folder)?;
+            // Before it is gone: what is kept about a link lies beside what it leads to.
             prepared::forget(&folder);
+            stage::remove(&folder)?;
             println!("removed {}", folder.display());
         }
         None => {
@@ -97,6 +100,18 @@ fn remove(args: &RemoveArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is kept about the model in a folder.
+fn kept_json(folder: &Path) -> Value {
+    let kept = prepared::kept(folder);
+    kept.iter().map(|kept| json!({ "path": kept.path, "size": kept.bytes, "purpose": kept.purpose })).collect()
+}
+
+fn print_kept(folder: &Path) {
+    for kept in prepared::kept(folder) {
+        println!("  kept         {}, {}: {}", kept.path.display(), shown_bytes(kept.bytes), kept.purpose);
+    }
 }
 
 /// A number of bytes for people: 94.1 MB.

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
+use super::{kept_json, print_kept};
 use crate::cli::photo;
-use crate::clip::{Library, Precision, Running};
+use crate::clip::{Library, Model, Precision, Running};
 use crate::config::file::default_threads;
 use crate::config::settings::LogFormat;
 use crate::frame::Frame;
@@ -30,13 +31,16 @@ pub(super) struct PrepareArgs {
 pub(super) fn run(args: &PrepareArgs) -> anyhow::Result<()> {
     // That what is found cannot be kept is said there.
     telemetry::start(LogFormat::Human, "warn");
-    let model = Library::here().open(&args.model)?;
+    let folder = Library::here().folder(&args.model)?;
+    let model = Model::open(&folder)?;
     let pictures = args.pictures.as_deref().map_or_else(|| Ok(Vec::new()), pictures)?;
     let (count, threads) = (pictures.len(), default_threads());
     let encoder = model.encoder(&Running { threads, dense: false, precision: Precision::Int8, pictures })?;
     let found = encoder.calibration().context("an encoder in 8 bits has a calibration")?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(found)?);
+        let mut told = serde_json::to_value(found)?;
+        told["kept"] = kept_json(&folder);
+        println!("{}", serde_json::to_string_pretty(&told)?);
         return Ok(());
     }
     let on = if count == 0 { "drawn pictures".to_owned() } else { format!("{count} pictures of yours") };
@@ -48,6 +52,7 @@ pub(super) fn run(args: &PrepareArgs) -> anyhow::Result<()> {
         found.mean,
         found.least
     );
+    print_kept(&folder);
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! Where an export's files lie.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::{Given, fault};
@@ -141,7 +140,6 @@ fn tokenizer(folder: &Path, text: &str, given: &Given) -> Result<(PathBuf, Strin
 }
 
 /// Reads a file whole.
-pub(super) fn read(path: &Path) -> Result<Cow<'static, [u8]>, ModelError> {
-    let file = || path.display().to_string();
-    std::fs::read(path).map(Cow::Owned).map_err(|e| ModelError::File { file: file(), problem: e.to_string() })
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|e| ModelError::File { file: path.display().to_string(), problem: e.to_string() })
 }

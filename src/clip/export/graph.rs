@@ -87,18 +87,15 @@ impl Sketch {
         let names = graph.inputs();
         let inputs = proto.iter().flat_map(|graph| &graph.input).filter(|input| names.contains(&input.name));
         let weights = proto.iter().flat_map(|graph| &graph.initializer);
-        let scales = weights.clone().map(|weight| weight.name.as_str()).filter(|name| name.ends_with("logit_scale"));
+        let scales = weights.map(|weight| weight.name.as_str()).filter(|name| name.ends_with("logit_scale"));
         let scale = std::iter::once("logit_scale").chain(scales).find_map(|name| graph.constant(name));
         // The parameter itself is the logarithm, at most ln 100; what cosines are multiplied with is far more.
         let scale = scale.map(|scale| if scale <= 10.0 { scale.exp() } else { scale });
-        let mut beside: Vec<String> = weights.filter_map(location).collect();
-        beside.sort();
-        beside.dedup();
         Self {
             file: graph.file().to_owned(),
             inputs: inputs.map(Port::new).collect(),
             outputs: proto.iter().flat_map(|graph| &graph.output).map(Port::new).collect(),
-            beside,
+            beside: graph.beside().to_vec(),
             scale: graph.logit_scale().or(scale),
         }
     }
@@ -191,14 +188,6 @@ impl Sketch {
     }
 }
 
-/// The file beside the graph that a weight lies in, if it does.
-fn location(weight: &TensorProto) -> Option<String> {
-    const EXTERNAL: i32 = 1;
-    let outside = weight.data_location == Some(EXTERNAL);
-    let file = weight.external_data.iter().find(|entry| entry.key == "location")?;
-    outside.then(|| file.value.trim_start_matches("./").to_owned())
-}
-
 /// What a tower is made of.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Anatomy {
@@ -211,13 +200,12 @@ pub struct Anatomy {
 }
 
 impl Anatomy {
-    /// Of what leads to `output` in the ONNX file of these bytes; `file` names it in errors.
+    /// Of what leads to `output` in an ONNX file, whose weights are not read.
     ///
     /// # Errors
-    /// If they are no ONNX file.
-    pub fn of(bytes: &[u8], file: &str, output: &str) -> Result<Self, ModelError> {
-        let graph = Graph::read(bytes, file)?;
-        Ok(Self::reach(graph.proto(), output))
+    /// If it cannot be read, or is no ONNX file.
+    pub fn of(file: &Path, output: &str) -> Result<Self, ModelError> {
+        Ok(Self::reach(Graph::open(file)?.proto(), output))
     }
 
     fn reach(proto: &ModelProto, output: &str) -> Self {

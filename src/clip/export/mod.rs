@@ -80,7 +80,7 @@ pub fn survey(folder: &Path, given: &Given, fallback: &Given) -> Result<Survey, 
     let places = files::find(folder, given)?;
     let said = settings::read(folder, &places)?;
     let mut notes = Vec::new();
-    let image = Graph::read(&files::read(&folder.join(&places.image))?, &named(folder, &places.image))?;
+    let image = Graph::open(&folder.join(&places.image))?;
     let image_sketch = Sketch::new(&image);
     let one_file = places.image == places.text;
     let input = image_sketch.image_input(given.image_input.as_deref())?;
@@ -99,15 +99,14 @@ pub fn survey(folder: &Path, given: &Given, fallback: &Given) -> Result<Survey, 
     })?;
     let mut width = output.last().or(said.width);
     if width.is_none() {
-        width = Some(trial::image_width(&image, &input.name, &output.name, size)?);
+        width = Some(trial::image_width(image, &input.name, &output.name, size)?);
     }
     let mut scale = given.logit_scale.or(image_sketch.logit_scale());
     let mut weights = image_sketch.weights(&places.image);
     let text_sketch = if one_file {
         image_sketch.clone()
     } else {
-        drop(image);
-        let text = Graph::read(&files::read(&folder.join(&places.text))?, &named(folder, &places.text))?;
+        let text = Graph::open(&folder.join(&places.text))?;
         let sketch = Sketch::new(&text);
         scale = scale.or(sketch.logit_scale());
         weights.extend(sketch.weights(&places.text));

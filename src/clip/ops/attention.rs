@@ -7,6 +7,7 @@ use rten_gemm::{GemmInputA, GemmInputB, GemmOptions};
 use rten_simd::SimdOp;
 use rten_tensor::{Matrix, NdTensorView};
 use rten_vecmath::Softmax;
+use serde::{Deserialize, Serialize};
 use tract_onnx::tract_core::internal::*;
 
 use super::products::{most, multiply, multiply_bytes};
@@ -19,7 +20,7 @@ const FEWEST: usize = 96;
 pub type Batch = [usize; 4];
 
 /// Attention as an operation on queries, keys and values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attention {
     /// What the products are multiplied with.
     pub scale: f32,

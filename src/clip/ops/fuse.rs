@@ -7,6 +7,7 @@ use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat, PaddingSpec};
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::math::{Add, Mul, Sub};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_core::ops::nn::gelu_approximate::GeluApproximate;
@@ -25,7 +26,7 @@ use super::token::hear_one;
 /// In what arithmetic the parts of a tower run.
 pub trait Coder {
     /// The weights of a layer: row-major `[inputs, outputs]`.
-    fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Weights;
+    fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Arc<Weights>;
 
     /// Whether attention is done in 8 bits.
     fn codes_attention(&self) -> bool;
@@ -35,8 +36,8 @@ pub trait Coder {
 pub struct Floats;
 
 impl Coder for Floats {
-    fn weights(&mut self, _: &str, values: &[f32], outputs: usize) -> Weights {
-        Weights::float(values, outputs, None)
+    fn weights(&mut self, _: &str, values: &[f32], outputs: usize) -> Arc<Weights> {
+        Arc::new(Weights::float(values, outputs, None))
     }
 
     fn codes_attention(&self) -> bool {
@@ -53,8 +54,11 @@ pub fn fuse(model: &mut TypedModel, coder: &mut dyn Coder) -> TractResult<()> {
         each(model, id, |model, node| attention(model, node, coder.codes_attention()))?;
     }
     for id in 0..model.nodes.len() {
-        each(model, id, |model, node| linear(model, node, coder))?;
-        each(model, id, |model, node| patches(model, node, coder))?;
+        if each(model, id, |model, node| linear(model, node, coder))?
+            || each(model, id, |model, node| patches(model, node, coder))?
+        {
+            forget_weights(model, id)?;
+        }
     }
     for id in 0..model.nodes.len() {
         each(model, id, residual)?;
@@ -71,9 +75,22 @@ fn each(
     model: &mut TypedModel,
     id: usize,
     rule: impl FnOnce(&TypedModel, &TypedNode) -> TractResult<Option<TypedModelPatch>>,
-) -> TractResult<()> {
-    if let Some(patch) = rule(model, model.node(id))? {
-        patch.apply(model)?;
+) -> TractResult<bool> {
+    let patch = rule(model, model.node(id))?;
+    let applies = patch.is_some();
+    patch.map_or(Ok(()), |patch| patch.apply(model))?;
+    Ok(applies)
+}
+
+/// Lets go of the constants that only a node has read in whose place there is now another: a tower's weights would be held
+/// twice until the last of them is packed.
+fn forget_weights(model: &mut TypedModel, id: usize) -> TractResult<()> {
+    for input in model.node(id).inputs.clone() {
+        let node = &mut model.nodes[input.node];
+        if node.op_is::<Const>() && node.outputs[0].successors.len() == 1 {
+            node.op = Box::new(Const::new(Tensor::from(0.0_f32).into())?);
+            node.outputs[0].fact.konst = None;
+        }
     }
     Ok(())
 }
@@ -188,7 +205,7 @@ fn linear(model: &TypedModel, node: &TypedNode, coder: &mut dyn Coder) -> TractR
     if let Some((end, found)) = activation_after(model, last) {
         (last, activation) = (end, found);
     }
-    let weights = Arc::new(coder.weights(&node.name, &row_major, outputs));
+    let weights = coder.weights(&node.name, &row_major, outputs);
     let layer = Linear { before: None, weights, bias: Arc::new(bias), activation, shape };
     replace(model, &[input], layer, &node.name, last)
 }
@@ -295,7 +312,7 @@ fn patches(model: &TypedModel, node: &TypedNode, coder: &mut dyn Coder) -> Tract
         kernel.as_ref().clone().into_shape(&[outputs, spec.input_channels * side * side])?.permute_axes(&[1, 0])?;
     rule_if_some!(row_major = values(&kernel));
     rule_if_some!(bias = row(&bias, outputs));
-    let weights = Arc::new(coder.weights(&node.name, &row_major, outputs));
+    let weights = coder.weights(&node.name, &row_major, outputs);
     let shape = vec![Dimension::Input(0), Dimension::Input(1), Dimension::Outputs(outputs)];
     let layer = Linear { before: None, weights, bias: Arc::new(bias), activation: Activation::None, shape };
     let mut patch = TypedModelPatch::default();

@@ -1,11 +1,13 @@
 //! A linear layer: `activation(x · W + b)` with constant weights, in 8 bits or in 32.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 use rten_gemm::{BiasVector, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::NdTensorView;
+use serde::{Deserialize, Serialize};
 use tract_onnx::tract_core::internal::*;
 
 use super::products::{bytes, floats, most, multiply, multiply_bytes};
@@ -72,13 +74,23 @@ impl std::fmt::Debug for Weights {
     }
 }
 
-impl Weights {
-    /// Packs row-major weights `[inputs, outputs]` as they are.
-    pub fn float(values: &[f32], outputs: usize, watch: Option<Arc<Mutex<Watch>>>) -> Self {
-        let shape = [values.len() / outputs, outputs];
-        Self::Float { packed: floats(|gemm| gemm.prepack_b(NdTensorView::from_data(shape, values))), watch }
-    }
+/// Weights of a layer as they are kept and read: in whole numbers or not, row-major `[inputs, outputs]`, not packed.
+#[derive(Clone, Debug)]
+pub enum Plain<'a> {
+    /// 32-bit.
+    Float(Cow<'a, [f32]>),
+    /// 8-bit.
+    Int8 {
+        /// Whole numbers of a scale each.
+        coded: Vec<i8>,
+        /// By output.
+        scales: Vec<f32>,
+        /// By input, of what it is divided by before it is coded, if it is.
+        inverse: Option<Vec<f32>>,
+    },
+}
 
+impl<'a> Plain<'a> {
     /// Codes row-major weights `[inputs, outputs]` in 8 bits, or 7 where this machine's kernel could overflow. Inputs are
     /// to be divided by `divisors`, one each, so that columns of very different sizes can share a scale.
     pub fn int8(values: &[f32], outputs: usize, divisors: Option<&[f32]>) -> Self {
@@ -90,18 +102,44 @@ impl Weights {
             scales.iter_mut().zip(row).for_each(|(scale, value)| *scale = scale.max((value * divisor).abs()));
         }
         scales.iter_mut().for_each(|scale| *scale = (*scale / most).max(1e-30));
-        let (mut coded, mut totals) = (Vec::with_capacity(values.len()), vec![0; outputs]);
+        let mut coded = Vec::with_capacity(values.len());
         for (input, row) in values.chunks_exact(outputs).enumerate() {
             let divisor = divisor(input);
             coded.extend(
                 row.iter().zip(&scales).map(|(value, scale)| (value * divisor / scale).round_ties_even() as i8),
             );
-            totals.iter_mut().zip(&coded[input * outputs..]).for_each(|(total, value)| *total += i32::from(*value));
         }
-        let shape = [values.len() / outputs, outputs];
-        let packed = bytes(|gemm| gemm.prepack_b(NdTensorView::from_data(shape, &coded[..])));
         let inverse = divisors.map(|divisors| divisors.iter().map(|divisor| 1.0 / divisor).collect());
-        Self::Int8 { packed, scales, totals, inverse }
+        Self::Int8 { coded, scales, inverse }
+    }
+
+    /// Packs them for this machine's kernel.
+    pub fn packed(self, outputs: usize) -> Weights {
+        match self {
+            Self::Float(values) => Weights::float(&values, outputs, None),
+            Self::Int8 { coded, scales, inverse } => {
+                let mut totals = vec![0; outputs];
+                for row in coded.chunks_exact(outputs) {
+                    totals.iter_mut().zip(row).for_each(|(total, value)| *total += i32::from(*value));
+                }
+                let shape = [coded.len() / outputs, outputs];
+                let packed = bytes(|gemm| gemm.prepack_b(NdTensorView::from_data(shape, &coded[..])));
+                Weights::Int8 { packed, scales, totals, inverse }
+            }
+        }
+    }
+}
+
+impl Weights {
+    /// Packs row-major weights `[inputs, outputs]` as they are.
+    pub fn float(values: &[f32], outputs: usize, watch: Option<Arc<Mutex<Watch>>>) -> Self {
+        let shape = [values.len() / outputs, outputs];
+        Self::Float { packed: floats(|gemm| gemm.prepack_b(NdTensorView::from_data(shape, values))), watch }
+    }
+
+    /// Codes row-major weights as [`Plain::int8`] does, and packs them.
+    pub fn int8(values: &[f32], outputs: usize, divisors: Option<&[f32]>) -> Self {
+        Plain::int8(values, outputs, divisors).packed(outputs)
     }
 
     fn inputs(&self) -> usize {
@@ -120,7 +158,7 @@ impl Weights {
 }
 
 /// Where a dimension of the output comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Dimension {
     /// That of the input.
     Input(usize),

@@ -18,7 +18,11 @@ mod rows;
 mod tests;
 mod token;
 
+pub(super) use attention::Attention;
 pub(super) use dense::add_patches;
 pub(super) use fuse::{Coder, Floats, fuse};
-pub(super) use linear::{Linear, Watch, Weights};
+pub(super) use linear::{Dimension, Linear, Plain, Watch, Weights};
+pub(super) use norm::LayerNorm;
+pub(super) use patches::Patches;
 pub(super) use products::kernels;
+pub(super) use rows::Activation;

@@ -3,9 +3,10 @@
 use rten_simd::ops::{BitOps, FloatOps, NarrowSaturate, NumOps, ToFloat};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::{ApproxGelu, Gelu, Swish};
+use serde::{Deserialize, Serialize};
 
 /// What a linear layer's sums go through on their way out.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Activation {
     /// Nothing.
     None,
