@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use lookout::capture::open_offline;
 use lookout::capture::source::Shape;
 use lookout::clip::{Embedding, ImageEncoder, Model, ModelError, TileEncoder};
-use lookout::config::settings::{CameraSettings, Rotation, Source};
+use lookout::config::settings::{CameraSettings, Rotation, Source, StoreSettings};
 use lookout::frame::{Frame, PixelRect};
 use lookout::pipeline::Watch;
 use lookout::prompts::PromptBank;
+use lookout::store::{Store, StoredCalibration, StoredTry};
 use lookout::track::EventKind;
 
 const FPS: f64 = 3.0;
@@ -112,6 +113,44 @@ fn a_squeezed_space_tells_the_same_things() {
         let late = found.iter().zip(&plain).map(|(found, plain)| (found.1 - plain.1).abs()).fold(0.0, f64::max);
         assert!(found.len() == plain.len() && late <= 1.0, "{found:?} {plain:?}");
     }
+}
+
+#[test]
+fn what_was_learnt_is_kept_over_a_restart_and_forgotten_on_demand() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings =
+        StoreSettings { path: Some(folder.path().join("lookout.db")), ..lookout::config::file::default_store() };
+    let learnt = |prompt: &str, subject: &str| StoredCalibration {
+        camera: "street".to_owned(),
+        prompt: prompt.to_owned(),
+        subject: subject.to_owned(),
+        background: vec![1, 2, 3],
+        usual: vec![4],
+    };
+    let near = StoredTry {
+        camera: "street".to_owned(),
+        prompt: "dog".to_owned(),
+        score: 0.25,
+        runner_up: "a bench".to_owned(),
+        time: Timestamp::from_millisecond(1_764_000_000_000).expect("in range"),
+        jpeg: vec![0xff, 0xd8],
+    };
+    let both = [learnt("cat", "demo: a cat"), learnt("dog", "demo: a dog")];
+    let store = Store::open(&settings).expect("opens");
+    assert_eq!(store.calibrations().expect("reads"), []);
+    store.keep_calibrations(&both, std::slice::from_ref(&near), Timestamp::now()).expect("keeps");
+    drop(store);
+    let store = Store::open(&settings).expect("opens again");
+    assert_eq!(store.calibrations().expect("reads"), both);
+    assert_eq!(store.tries().expect("reads"), [near]);
+    // What is kept anew takes the place of what was.
+    store.keep_calibrations(&[learnt("dog", "demo: a poodle")], &[], Timestamp::now()).expect("keeps");
+    assert_eq!(store.calibrations().expect("reads")[1].subject, "demo: a poodle");
+    assert_eq!(store.tries().expect("reads"), []);
+    store.forget_calibrations("street", Some("dog")).expect("forgets");
+    assert_eq!(store.calibrations().expect("reads"), both[..1]);
+    store.forget_calibrations("street", None).expect("forgets");
+    assert_eq!(store.calibrations().expect("reads"), []);
 }
 
 /// The frame under another light, with noise.

@@ -7,8 +7,8 @@
 use crate::clip::Embedding;
 
 /// How many logits lie between unlike phrases, one standard deviation, where the scale fits: 2.9 with crops and 3.4 with
-/// patches of the embedded model, used as it was trained. Within these bounds the model's own scale stands.
-const FITTING: (f32, f32) = (2.8, 4.2);
+/// patches of the embedded model, used as it was trained. Within these bounds, which hold the latter, the model's own scale stands.
+const FITTING: (f32, f32) = (3.2, 4.2);
 /// So many looks speak before a new one weighs little.
 const MEMORY: f32 = 20_000.0;
 /// Fewer phrases than these say nothing about how far phrases lie apart.
