@@ -109,8 +109,18 @@ pub fn overlaps(a: &str, b: &str) -> bool {
     within(&a, &b) || within(&b, &a)
 }
 
+/// The phrase with another word in a word's place, and the article before it as that wants it.
 fn replace_word(phrase: &str, word: &str, by: &str) -> String {
-    phrase.split(' ').map(|w| if w.eq_ignore_ascii_case(word) { by } else { w }).collect::<Vec<_>>().join(" ")
+    let mut words: Vec<&str> = phrase.split(' ').collect();
+    for at in 0..words.len() {
+        if words[at].eq_ignore_ascii_case(word) {
+            words[at] = by;
+            if at > 0 && ["a", "an"].contains(&words[at - 1]) {
+                words[at - 1] = if by.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+            }
+        }
+    }
+    words.join(" ")
 }
 
 #[cfg(test)]
@@ -121,6 +131,7 @@ mod tests {
     fn colours_are_swapped_only_when_one_is_named() {
         let swapped = other_colours("a blue bicycle");
         assert_eq!(swapped.len(), 10);
+        assert!(swapped.contains(&"an orange bicycle".to_owned()));
         assert!(swapped.contains(&"a red bicycle".to_owned()) && !swapped.contains(&"a blue bicycle".to_owned()));
         assert_eq!(other_colours("a Gray cat").len(), 10);
         assert!(other_colours("a red and white bus").is_empty() && other_colours("a dog").is_empty());
