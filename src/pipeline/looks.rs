@@ -199,16 +199,17 @@ impl Looks {
         tile * each..(tile + 1) * each
     }
 
-    /// What a spot's score is worth: a prompt's has to be better than usual there, an anchor's stands.
-    fn worth(&self, question: usize, spot: usize, prompt: Option<&PromptSettings>) -> Option<Score> {
+    /// What a spot's score is worth: under a prompt's bar it has to be better than usual there.
+    fn worth(&self, question: usize, spot: usize, bar: Option<f32>) -> Option<Score> {
         let score = self.scores[question][spot]?;
-        Some(prompt.map_or(score, |prompt| less(score, self.calibration.handicap(question, spot, prompt))))
+        Some(bar.map_or(score, |bar| less(score, self.calibration.handicap(question, spot, bar))))
     }
 
     /// What a prompt's own crop has to be better by than it is: as the spots in it, on the mean.
     fn handicap(&self, prompt: usize, area: &UnitBox, settings: &PromptSettings) -> f32 {
+        let Some(bar) = self.calibration.bar(prompt, settings) else { return 0.0 };
         let inside = self.spots.iter().enumerate().filter(|(_, spot)| area.contains(spot.centre()));
-        let handicaps = inside.map(|(spot, _)| self.calibration.handicap(prompt, spot, settings));
+        let handicaps = inside.map(|(spot, _)| self.calibration.handicap(prompt, spot, bar));
         let (sum, count) = handicaps.fold((0.0, 0), |(sum, count), handicap| (sum + handicap, count + 1));
         sum / count.max(1) as f32
     }
@@ -218,7 +219,8 @@ impl Looks {
     pub(super) fn find(&self, question: usize, prompt: Option<&PromptSettings>, floor: f32) -> Vec<Detection> {
         let aspect = self.size.0 as f32 / self.size.1 as f32;
         let spread = if self.patch_rows.is_some() { Spread::BLOCKS } else { Spread::TILES };
-        let scores: Vec<_> = (0..self.spots.len()).map(|spot| self.worth(question, spot, prompt)).collect();
+        let bar = prompt.and_then(|prompt| self.calibration.bar(question, prompt));
+        let scores: Vec<_> = (0..self.spots.len()).map(|spot| self.worth(question, spot, bar)).collect();
         let rough = detections(question, &self.spots, &scores, floor, aspect, spread);
         outlined(rough, &self.foreground)
     }
@@ -285,7 +287,8 @@ impl Looks {
         for (prompt, settings) in prompts.iter().enumerate() {
             let free = |area: &UnitBox| followed[prompt].iter().all(|thing| thing.intersection(area) == 0.0);
             let spots = (0..self.spots.len()).filter(|spot| free(&self.spots[*spot]));
-            let worth = spots.filter_map(|spot| self.worth(prompt, spot, Some(settings)));
+            let bar = self.calibration.bar(prompt, settings);
+            let worth = spots.filter_map(|spot| self.worth(prompt, spot, bar));
             let Some(best) = worth.max_by(|a, b| a.logit.total_cmp(&b.logit)) else { continue };
             let found = self.find(prompt, Some(settings), best.probability * 0.999);
             tries.extend(found.into_iter().find(|found| free(&found.area)));

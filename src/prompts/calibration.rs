@@ -138,12 +138,14 @@ impl Calibration {
         }
     }
 
-    /// What is taken off a part's logits for a prompt that is calibrated.
-    pub fn handicap(&self, prompt: usize, part: usize, settings: &PromptSettings) -> f32 {
-        match settings.false_alarms_per_day {
-            None => 0.0,
-            Some(_) => self.prompts[prompt].usual.handicap(part, self.threshold(prompt, settings)),
-        }
+    /// The logit that a prompt's parts are to reach only by doing better than usual; `None` where it is not calibrated.
+    pub fn bar(&self, prompt: usize, settings: &PromptSettings) -> Option<f32> {
+        settings.false_alarms_per_day.map(|_| self.threshold(prompt, settings))
+    }
+
+    /// What is taken off a part's logits under such a bar.
+    pub fn handicap(&self, prompt: usize, part: usize, bar: f32) -> f32 {
+        self.prompts[prompt].usual.handicap(part, bar)
     }
 
     /// Why a prompt's threshold is what it is.
@@ -218,9 +220,11 @@ mod tests {
         }
         let fixed = PromptSettings { threshold: 0.3, ..prompt(None) };
         assert!((probability(calibration.threshold(0, &fixed)) - 0.3).abs() < 1e-4);
-        assert_eq!(calibration.handicap(0, 0, &fixed), 0.0);
+        assert_eq!(calibration.bar(0, &fixed), None);
         let free = prompt(Some(1.0));
-        assert!(calibration.threshold(0, &free) > 2.0 && calibration.handicap(0, 0, &free) > 1.0);
+        assert!(
+            calibration.threshold(0, &free) > 2.0 && calibration.handicap(0, 0, calibration.threshold(0, &free)) > 1.0
+        );
     }
 
     #[test]
