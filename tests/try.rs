@@ -155,3 +155,16 @@ fn tuning_finds_a_threshold_that_tells_the_marked_thing() {
     let said = String::from_utf8_lossy(&late.stderr);
     assert!(said.contains("beyond the end"), "{said}");
 }
+
+#[test]
+fn tuning_finds_the_words_that_tell_the_marked_thing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clip = clip(folder.path());
+    // The present words are of something that never comes; the person has thought of the right ones.
+    let asked = ["--prompt", "a dog", "--also", "a yellow bus", "--fps", "3", "--mark", "4-5.5", "--json"];
+    let told: Value = serde_json::from_str(&said(&[&["tune", &clip], &asked[..]].concat())).expect("one document");
+    assert_eq!((&told["present"]["found"], &told["better"]), (&0.into(), &true.into()), "{told:#}");
+    let best = &told["proposals"][0];
+    let phrases: Vec<&str> = best["phrases"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    assert!(best["found"] == 1 && phrases.contains(&"a yellow bus"), "{told:#}");
+}

@@ -134,7 +134,7 @@ impl LookArgs {
         camera: &CameraSettings,
     ) -> anyhow::Result<(ImageEncoder, PromptBank)> {
         let cameras = std::slice::from_ref(camera);
-        app::unknown_words(model, cameras).iter().for_each(|warning| eprintln!("{warning}"));
+        app::phrase_warnings(model, cameras).iter().for_each(|warning| eprintln!("{warning}"));
         let bank = app::banks(model, cameras)?.remove(0);
         let threads = configured.map_or_else(config::file::default_threads, |model| model.threads);
         let precision = self.precision.or(configured.and_then(|model| model.precision));

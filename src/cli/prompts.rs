@@ -84,10 +84,12 @@ fn rows<'a>(camera: &'a CameraSettings, learnt: &[StoredCalibration], tries: &'a
         let same =
             |l: &&StoredCalibration| l.camera == of_camera && l.prompt == of_prompt && l.subject.ends_with(&subject);
         let mut calibration = Calibration::new(1, 0);
-        if let Some(stored) = learnt.iter().find(same) {
+        let stored = learnt.iter().find(same);
+        if let Some(stored) = stored {
             calibration.restore(0, &stored.background, &stored.usual);
         }
-        let tries = tries.iter().filter(|tried| tried.camera == of_camera && tried.prompt == of_prompt).collect();
+        let of_this = |tried: &&StoredTry| tried.camera == of_camera && tried.prompt == of_prompt;
+        let tries = tries.iter().filter(|tried| stored.is_some() && of_this(tried)).collect();
         Row { camera, prompt, explained: calibration.explain(0, prompt), tries }
     };
     camera.prompts.iter().map(row).collect()

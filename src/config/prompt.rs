@@ -183,6 +183,12 @@ impl PromptSettings {
     /// Of one prompt on one camera, where neither they nor a threshold are set.
     pub const DEFAULT_FALSE_ALARMS: f32 = 1.0;
 
+    /// The same prompt in other words, for a camera with these zones.
+    pub fn worded(self, phrases: Vec<String>, zones: &[Zone]) -> Self {
+        let names: Vec<Name> = zones.iter().map(|zone| zone.name.clone()).collect();
+        Self { understood: Understood::new(&phrases, &names), phrases, ..self }
+    }
+
     /// A prompt of which only the phrases are said, for a camera without zones.
     pub fn new(name: Name, phrases: Vec<String>) -> Self {
         let understood = Understood::new(&phrases, &[]);

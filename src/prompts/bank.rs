@@ -129,7 +129,7 @@ impl PromptBank {
         let mut entries = Vec::new();
         for (index, prompt) in prompts.iter().enumerate() {
             let owner = prompt.name.as_str();
-            let unlike = unlike(prompt);
+            let unlike = named_counters(prompt);
             let Some(own) = embedded[index].clone() else {
                 let prompt = prompt.clone();
                 entries.push(Entry { prompt, embedding: None, contenders: Vec::new(), examples: None, unlike });
@@ -173,6 +173,11 @@ impl PromptBank {
     pub fn with_examples(mut self, examples: Vec<Option<Examples>>) -> Self {
         self.entries.iter_mut().zip(examples).for_each(|(entry, examples)| entry.examples = examples);
         self
+    }
+
+    /// The same bank with the examples of another one for the same prompts.
+    pub fn with_examples_of(self, other: &Self) -> Self {
+        self.with_examples(other.entries.iter().map(|entry| entry.examples.clone()).collect())
     }
 
     /// All questions: the prompts in the order of the settings, then anchors.
@@ -234,7 +239,7 @@ impl PromptBank {
 }
 
 /// What can hold a prompt's examples back, in the order of [`Likeness::counter`].
-fn unlike(prompt: &PromptSettings) -> Vec<String> {
+fn named_counters(prompt: &PromptSettings) -> Vec<String> {
     if prompt.examples.is_empty() {
         return Vec::new();
     }

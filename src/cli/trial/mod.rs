@@ -112,7 +112,8 @@ impl TrialArgs {
             }
         };
         if !self.prompts.is_empty() {
-            camera.prompts = self.prompts.iter().map(|phrase| prompt(phrase)).collect::<anyhow::Result<_>>()?;
+            let asked = |phrase: &String| Ok(prompt(phrase)?.worded(vec![phrase.clone()], &camera.zones));
+            camera.prompts = self.prompts.iter().map(asked).collect::<anyhow::Result<_>>()?;
         }
         self.look.laid_over(camera)
     }

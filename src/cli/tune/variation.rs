@@ -5,7 +5,7 @@ use super::judge::{Scored, log_odds};
 use super::moments::Moments;
 use crate::cli::trial::Trial;
 use crate::clip::phrases::Phrases;
-use crate::config::settings::CameraSettings;
+use crate::config::settings::{CameraSettings, PromptSettings};
 use crate::prompts::PromptBank;
 use crate::prompts::paraphrase::{COMMON, paraphrases};
 use crate::prompts::phrase::{colourless, overlaps, plainer};
@@ -48,8 +48,11 @@ impl Asking<'_> {
 
     fn camera(&self, variation: &Variation) -> CameraSettings {
         let mut camera = self.trial.camera.clone();
-        let prompt = &mut camera.prompts[self.target];
-        (prompt.phrases, prompt.negatives) = (variation.phrases.clone(), variation.negatives.clone());
+        let prompt = camera.prompts[self.target].clone();
+        // A prompt that is asked for as it is keeps what its settings say of how that is meant.
+        let same = prompt.phrases == variation.phrases;
+        let prompt = if same { prompt } else { prompt.worded(variation.phrases.clone(), &camera.zones) };
+        camera.prompts[self.target] = PromptSettings { negatives: variation.negatives.clone(), ..prompt };
         camera
     }
 
@@ -59,7 +62,9 @@ impl Asking<'_> {
     /// What the model says of a phrase.
     pub(super) fn running(&self, variation: &Variation, threshold: f32) -> anyhow::Result<Finder> {
         let mut camera = self.camera(variation);
-        camera.prompts[self.target].threshold = threshold;
+        // As a threshold that is set in a file: it stays.
+        let prompt = &mut camera.prompts[self.target];
+        (prompt.threshold, prompt.false_alarms_per_day) = (threshold, None);
         Ok((camera, self.bank(variation)?))
     }
 
@@ -68,8 +73,9 @@ impl Asking<'_> {
     pub(super) fn bank(&self, variation: &Variation) -> anyhow::Result<PromptBank> {
         let camera = self.camera(variation);
         let scale = self.trial.model.manifest().embedding.logit_scale;
-        PromptBank::new(&camera.prompts, &camera.negatives, scale, |phrase| self.text.encode(phrase))
-            .map_err(|(prompt, error)| anyhow::anyhow!("prompt {prompt}: {error}"))
+        let bank = PromptBank::new(&camera.prompts, &camera.negatives, scale, |phrase| self.text.encode(phrase))
+            .map_err(|(prompt, error)| anyhow::anyhow!("prompt {prompt}: {error}"))?;
+        Ok(bank.with_examples_of(&self.trial.bank))
     }
 
     /// What looks for the thing: as it is asked for now, in the person's other ways, and by less of it, so that what the
