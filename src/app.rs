@@ -53,7 +53,7 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
     let Laid { cameras, fitting: changes, misfits } = settings.written.cameras(&stored);
     misfits.iter().for_each(|fault| tracing::warn!("{fault}"));
     let model = open_model(&settings)?;
-    for warning in unknown_words(&model, &cameras) {
+    for warning in phrase_warnings(&model, &cameras) {
         tracing::warn!("{warning}");
     }
     let banks = banks(&model, &cameras)?;
@@ -168,7 +168,7 @@ pub fn encoder(
 
 /// One warning for each phrase with words that the model was not trained with, and each that is scored whole although it
 /// says a place or a count.
-pub fn unknown_words(model: &Model, cameras: &[CameraSettings]) -> Vec<String> {
+pub fn phrase_warnings(model: &Model, cameras: &[CameraSettings]) -> Vec<String> {
     let prompts = || cameras.iter().flat_map(|camera| &camera.prompts);
     let phrases = prompts().flat_map(|p| p.understood.things().chain(&p.negatives));
     let notes = prompts().flat_map(|p| p.understood.notes.iter().cloned());

@@ -28,6 +28,7 @@ pub mod cli;
 pub mod clip;
 pub mod config;
 pub mod detect;
+pub mod elapsed;
 pub mod eval;
 pub mod frame;
 pub mod heaps;

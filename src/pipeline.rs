@@ -128,8 +128,9 @@ impl Watch {
         let mut sight = self.follow(&frame, found);
         if self.looks.calibration_mut().frame(&frame) {
             let (left, followed) = (kept.saturating_sub(confirmed).max(1), self.followed());
+            let floors = self.floors();
             let (prompts, look) = (&self.camera.prompts, Look { frame: &frame, encoder, bank: &self.bank });
-            let (tries, crops) = self.looks.try_background(&look, left, prompts, &followed)?;
+            let (tries, crops) = self.looks.try_background(&look, left, prompts, &floors, &followed)?;
             sight.tries = tries;
             spent.encoded += crops;
         }

@@ -138,15 +138,16 @@ fn what_was_learnt_is_kept_over_a_restart_and_forgotten_on_demand() {
     let both = [learnt("cat", "demo: a cat"), learnt("dog", "demo: a dog")];
     let store = Store::open(&settings).expect("opens");
     assert_eq!(store.calibrations().expect("reads"), []);
-    store.keep_calibrations(&both, std::slice::from_ref(&near), Timestamp::now()).expect("keeps");
+    store.keep_calibrations("street", &both, std::slice::from_ref(&near), Timestamp::now()).expect("keeps");
     drop(store);
     let store = Store::open(&settings).expect("opens again");
     assert_eq!(store.calibrations().expect("reads"), both);
     assert_eq!(store.tries().expect("reads"), [near]);
     // What is kept anew takes the place of what was.
-    store.keep_calibrations(&[learnt("dog", "demo: a poodle")], &[], Timestamp::now()).expect("keeps");
-    assert_eq!(store.calibrations().expect("reads")[1].subject, "demo: a poodle");
+    store.keep_calibrations("street", &[learnt("dog", "demo: a poodle")], &[], Timestamp::now()).expect("keeps");
+    assert_eq!(store.calibrations().expect("reads"), [learnt("dog", "demo: a poodle")]);
     assert_eq!(store.tries().expect("reads"), []);
+    store.keep_calibrations("street", &both, &[], Timestamp::now()).expect("keeps");
     store.forget_calibrations("street", Some("dog")).expect("forgets");
     assert_eq!(store.calibrations().expect("reads"), both[..1]);
     store.forget_calibrations("street", None).expect("forgets");

@@ -64,8 +64,8 @@ impl Cameras {
             let Common { encoder, store, model, publisher, views, counters, shutdown } = &all.common;
             views.add(settings.name.clone(), settings.prompts.iter().map(|p| p.phrases[0].clone()).collect());
             let learning = Learning::new(store.clone(), model.clone());
-            let (publisher, views, store) = (publisher.clone(), views.clone(), store.clone());
-            let outlets = Outlets { publisher, views, counters: Arc::clone(counters), store };
+            let outlets =
+                Outlets { publisher: publisher.clone(), views: views.clone(), counters: Arc::clone(counters) };
             let (orders, ordered) = channel();
             let (frames, queue) = capture::latest_wins();
             let watch = Watch::new(settings.clone(), bank);

@@ -245,7 +245,7 @@ impl Control {
         let cameras = std::slice::from_ref(camera);
         let embedded = || {
             let model = super::model(&self.model)?;
-            super::unknown_words(&model, cameras).iter().for_each(|warning| tracing::warn!("{warning}"));
+            super::phrase_warnings(&model, cameras).iter().for_each(|warning| tracing::warn!("{warning}"));
             super::banks(&model, cameras)
         };
         let mut banks = embedded().map_err(|error| fault("phrases", error.to_string()))?;

@@ -1,5 +1,7 @@
-//! Learning: what a camera's watch has learnt, kept in the store over restarts.
+//! Learning: what a camera's watch knows of its scene, kept in the store over restarts: what the background scores, and what
+//! stands still.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -12,8 +14,11 @@ use crate::pipeline::{Learnt, Try, Watch};
 use crate::prompts::calibration::probability;
 use crate::store::{Store, StoredCalibration, StoredTry};
 
-/// It is written once in so long, to spare an SD card, and at the end.
+/// What the background scores is written once in so long, to spare an SD card, and at the end.
 const EVERY: Duration = Duration::from_secs(15 * 60);
+
+/// That parked things are still there is written again after this long.
+const PARKED_ANEW: Duration = Duration::from_secs(600);
 
 /// So many of the background's nearest tries are kept for each prompt, of different parts of the picture.
 const TRIES: usize = 4;
@@ -29,11 +34,13 @@ pub(super) struct Learning {
     kept: Instant,
     /// The background's nearest tries, with where they were.
     tries: Vec<(UnitBox, StoredTry)>,
+    /// The events of the parked things that the store has, and when it was last given them.
+    parked: (BTreeSet<String>, Option<Timestamp>),
 }
 
 impl Learning {
     pub(super) fn new(store: Option<Store>, model: String) -> Self {
-        Self { store, model, kept: Instant::now(), tries: Vec::new() }
+        Self { store, model, kept: Instant::now(), tries: Vec::new(), parked: (BTreeSet::new(), None) }
     }
 
     /// What a prompt was learnt as.
@@ -60,13 +67,41 @@ impl Learning {
                 Some(Learnt { prompt, background: stored.background, usual: stored.usual })
             })
             .collect();
+        let is_known = |tried: &StoredTry| learnt.iter().any(|known| known.prompt.as_str() == tried.prompt);
         let tries = store.tries().unwrap_or_default();
-        let tries = tries.into_iter().filter(|tried| tried.camera == camera.as_str());
+        let tries = tries.into_iter().filter(|tried| tried.camera == camera.as_str() && is_known(tried));
         // Where they were is not kept: at worst one is there twice for a while.
         self.tries = tries.map(|tried| (UnitBox::new(0.0, 0.0, 0.0, 0.0), tried)).collect();
         for prompt in watch.recall(&learnt) {
             tracing::warn!(%camera, %prompt, "what was learnt of its background cannot be read; it begins anew");
         }
+        match store.parked(&camera) {
+            Ok(parked) => watch.remember(parked),
+            Err(error) => tracing::warn!(%camera, "what was parked is not known: {error}"),
+        }
+    }
+
+    /// Drops tries at what is no longer asked for, or in other words.
+    pub(super) fn changed(&mut self, before: &[PromptSettings], now: &[PromptSettings]) {
+        let goes_on = |old: &PromptSettings| now.iter().any(|new| new.name == old.name && new.phrases == old.phrases);
+        let kept: Vec<&str> = before.iter().filter(|old| goes_on(old)).map(|old| old.name.as_str()).collect();
+        self.tries.retain(|(_, tried)| kept.contains(&tried.prompt.as_str()));
+    }
+
+    /// Keeps what is parked, if that is other than what the store has, or old, or `anew`.
+    pub(super) fn keep_parked(&mut self, watch: &Watch, now: Timestamp, anew: bool) {
+        let Some(store) = &self.store else { return };
+        let parked = watch.parked();
+        let events: BTreeSet<String> = parked.iter().map(|parked| parked.event.clone()).collect();
+        let (kept, at) = &self.parked;
+        let old = at.is_none_or(|at| now.duration_since(at).unsigned_abs() >= PARKED_ANEW);
+        if *kept == events && !(anew || old) || kept.is_empty() && events.is_empty() {
+            return;
+        }
+        if let Err(error) = store.keep_parked(&watch.camera().name, &parked) {
+            tracing::warn!(camera = %watch.camera().name, "what is parked is not kept: {error}");
+        }
+        self.parked = (events, Some(now));
     }
 
     /// Notes what the background came up with: the nearest tries of different parts are offered as what to say no to.
@@ -125,7 +160,7 @@ impl Learning {
             usual: learnt.usual,
         });
         let (stored, tries): (Vec<_>, Vec<_>) = (stored.collect(), self.tries.iter().map(|(_, t)| t.clone()).collect());
-        if let Err(error) = store.keep_calibrations(&stored, &tries, Timestamp::now()) {
+        if let Err(error) = store.keep_calibrations(camera.name.as_str(), &stored, &tries, Timestamp::now()) {
             tracing::warn!(camera = %camera.name, "what was learnt of its background is not kept: {error}");
         }
     }

@@ -20,15 +20,11 @@ use crate::mqtt::{Asker, Publisher, Refusal};
 use crate::pipeline::{Presence, Sight, Watch, tile_limit};
 use crate::prompts::PromptBank;
 use crate::shutdown::Shutdown;
-use crate::store::Store;
 use crate::telemetry::OncePerSecond;
 use crate::track::{Event, EventKind};
 use crate::web::Views;
 
 const SNAPSHOT_QUALITY: u8 = 85;
-
-/// That parked things are still there is kept again after this long.
-const PARKED_ANEW: Duration = Duration::from_secs(600);
 
 /// While a thing stays, that it was seen is said again after this long.
 const SEEN_AGAIN: Duration = Duration::from_secs(30);
@@ -54,7 +50,6 @@ pub(super) struct Outlets {
     pub(super) publisher: Option<Publisher>,
     pub(super) views: Views,
     pub(super) counters: Arc<Counters>,
-    pub(super) store: Option<Store>,
 }
 
 pub(super) struct Watcher {
@@ -78,8 +73,6 @@ pub(super) struct Watcher {
     looked: Option<Instant>,
     /// What a tile takes this camera, its wait for the others' among it: seconds.
     pace: Option<f64>,
-    /// The events of the parked things that the store has, and when it was last given them.
-    parked: (BTreeSet<String>, Option<Timestamp>),
 }
 
 impl Watcher {
@@ -105,7 +98,6 @@ impl Watcher {
             asked: Vec::new(),
             looked: None,
             pace: None,
-            parked: (BTreeSet::new(), None),
         }
     }
 
@@ -113,7 +105,6 @@ impl Watcher {
         let name = self.watch.camera().name.clone();
         std::thread::Builder::new().name(format!("watch-{name}")).spawn(move || {
             let _span = tracing::info_span!("camera", %name).entered();
-            self.remember_parked();
             self.tell_absence();
             while !shutdown.requested() {
                 let received = queue.recv_timeout(Duration::from_millis(200));
@@ -156,6 +147,7 @@ impl Watcher {
         };
         let (before, now, enabled) = (names(self.watch.camera()), names(&camera), camera.enabled);
         self.outlets.views.prompts(&camera.name, camera.prompts.iter().map(|p| p.phrases[0].clone()).collect());
+        self.learning.changed(&self.watch.camera().prompts, &camera.prompts);
         let ends = self.watch.change(camera, bank);
         self.calibration_shown = None;
         self.tell(&ends);
@@ -188,7 +180,7 @@ impl Watcher {
     fn end_all(&mut self) {
         let last = self.watch.finish();
         self.tell(&last);
-        self.keep_parked(Timestamp::now(), true);
+        self.learning.keep_parked(&self.watch, Timestamp::now(), true);
         self.tell_absence();
     }
 
@@ -241,7 +233,7 @@ impl Watcher {
         }
         self.learning.note(&self.watch, &frame, &sight.tries);
         self.learning.keep_sometimes(&self.watch);
-        self.keep_parked(frame.captured, false);
+        self.learning.keep_parked(&self.watch, frame.captured, false);
         self.outlets.views.show(&self.watch.camera().name, frame, marks);
     }
 
@@ -310,30 +302,5 @@ impl Watcher {
     /// Says what is there while no frame comes: nothing but what is parked.
     fn tell_absence(&mut self) {
         self.tell_presence(&self.watch.present());
-    }
-
-    /// Takes what stood still when the camera was last watched.
-    fn remember_parked(&mut self) {
-        let Some(store) = &self.outlets.store else { return };
-        match store.parked(&self.watch.camera().name) {
-            Ok(parked) => self.watch.remember(parked),
-            Err(error) => tracing::warn!("what was parked is not known: {error}"),
-        }
-    }
-
-    /// Keeps what stands still, where it is not what is kept already or `anew` is asked for.
-    fn keep_parked(&mut self, now: Timestamp, anew: bool) {
-        let Some(store) = &self.outlets.store else { return };
-        let parked = self.watch.parked();
-        let events: BTreeSet<String> = parked.iter().map(|parked| parked.event.clone()).collect();
-        let (kept, at) = &self.parked;
-        let old = at.is_none_or(|at| now.duration_since(at).unsigned_abs() >= PARKED_ANEW);
-        if *kept == events && !(anew || old) || kept.is_empty() && events.is_empty() {
-            return;
-        }
-        if let Err(error) = store.keep_parked(&self.watch.camera().name, &parked) {
-            tracing::warn!("what is parked is not kept: {error}");
-        }
-        self.parked = (events, Some(now));
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Detection;
+use crate::elapsed::since;
 use crate::frame::UnitBox;
 
 /// What has not moved for so long stands still.
@@ -72,31 +73,26 @@ impl Anchors {
                 None => {}
             }
         }
-        self.known.retain(|known| age(known.last, now) <= known.stays().max(gone_after));
+        self.known.retain(|known| since(known.last, now) <= known.stays().max(gone_after));
     }
 
     /// Where they are: those just found, and those that are taken to be there still.
     pub fn there(&self, now: Timestamp) -> Vec<UnitBox> {
-        self.known.iter().filter(|known| age(known.last, now) <= known.stays()).map(|known| known.area).collect()
+        self.known.iter().filter(|known| since(known.last, now) <= known.stays()).map(|known| known.area).collect()
     }
 
     /// Where they are, or just were: what must be empty for them to be absent. `None` while that is not known yet, since the
     /// frame has not been looked at for as long as `moment`.
     pub fn not_absent(&self, now: Timestamp, moment: Duration) -> Option<Vec<UnitBox>> {
-        let known = self.looked.is_some_and(|looked| age(looked, now) >= moment);
+        let known = self.looked.is_some_and(|looked| since(looked, now) >= moment);
         known.then(|| self.known.iter().map(|known| known.area).collect())
     }
 }
 
 impl Known {
     fn stays(&self) -> Duration {
-        if age(self.since, self.last) >= STILL { STANDS_FOR } else { MOVES_FOR }
+        if since(self.since, self.last) >= STILL { STANDS_FOR } else { MOVES_FOR }
     }
-}
-
-/// A clock that was set back makes nothing old.
-fn age(then: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(then)).unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]

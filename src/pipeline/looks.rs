@@ -19,9 +19,6 @@ const REFRESH: Duration = Duration::from_secs(10);
 /// Of the embeddings of one look, so many are asked how far they lie from unlike phrases.
 const ASKED: usize = 64;
 
-/// A part of the picture is a candidate already from this share of a prompt's threshold on.
-const CANDIDATE: f32 = 0.7;
-
 /// The background's best try of a window to be a prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Try {
@@ -237,6 +234,15 @@ impl Looks {
         self.confirmations.asked(found.iter().flatten(), usize::MAX).len()
     }
 
+    /// Encodes a crop of each of these areas, and keeps what it shows.
+    fn look_at(&mut self, look: &Look<'_>, areas: &[UnitBox]) -> Result<(), ModelError> {
+        let crops: Vec<_> = areas.iter().map(|area| confirm::crop(area, self.size)).collect();
+        for (area, embedding) in areas.iter().zip(look.encoder.encode(look.frame, &crops)?) {
+            self.confirmations.keep(*area, embedding);
+        }
+        Ok(())
+    }
+
     /// Looks once more at what was found and could go on a track (by question, from the score in `floors` on), and lets
     /// that look decide. Returns how many crops it took, at most `most`.
     ///
@@ -251,10 +257,7 @@ impl Looks {
         found: &mut [Vec<Detection>],
     ) -> Result<usize, ModelError> {
         let asked = self.confirmations.asked(found.iter().flatten().filter(|d| d.score >= floors[d.prompt]), most);
-        let crops: Vec<_> = asked.iter().map(|area| confirm::crop(area, self.size)).collect();
-        for (area, embedding) in asked.iter().zip(look.encoder.encode(look.frame, &crops)?) {
-            self.confirmations.keep(*area, embedding);
-        }
+        self.look_at(look, &asked)?;
         for (found, floor) in found.iter_mut().zip(floors) {
             let (strong, weak): (Vec<_>, Vec<_>) = found.drain(..).partition(|d| d.score >= *floor);
             let confirmed = self.confirmations.confirm(strong, look.bank);
@@ -272,7 +275,8 @@ impl Looks {
     }
 
     /// Lets the background try to be each prompt, once a window: the best part of the frame that no thing is followed on,
-    /// looked at as a detection there would be. Returns what they were, and how many crops it took, at most `most`.
+    /// looked at as a detection there would be, which is from the score in `floors` on. Returns what they were, and how many
+    /// crops it took, at most `most`.
     ///
     /// # Errors
     /// What the encoder says.
@@ -281,6 +285,7 @@ impl Looks {
         look: &Look<'_>,
         most: usize,
         prompts: &[PromptSettings],
+        floors: &[f32],
         followed: &[Vec<UnitBox>],
     ) -> Result<(Vec<Try>, usize), ModelError> {
         let mut tries = Vec::new();
@@ -294,16 +299,13 @@ impl Looks {
             tries.extend(found.into_iter().find(|found| free(&found.area)));
         }
         let asked = self.confirmations.asked(tries.iter(), most);
-        let crops: Vec<_> = asked.iter().map(|area| confirm::crop(area, self.size)).collect();
-        for (area, embedding) in asked.iter().zip(look.encoder.encode(look.frame, &crops)?) {
-            self.confirmations.keep(*area, embedding);
-        }
+        self.look_at(look, &asked)?;
         let mut tried = Vec::new();
         for found in tries {
             let (prompt, area, settings) = (found.prompt, found.area, &prompts[found.prompt]);
             let threshold = self.calibration.threshold(prompt, settings);
             // It must be a candidate before it is looked at, so the weaker of the two looks is what it reaches.
-            let candidate = logit(found.score) + threshold - logit(probability(threshold) * CANDIDATE);
+            let candidate = logit(found.score) + threshold - logit(floors[prompt]);
             if let Some(own) = self.confirmations.confirm(vec![found], look.bank).pop() {
                 let reached = (logit(own.score) - self.handicap(prompt, &area, settings)).min(candidate);
                 self.calibration.tried(prompt, reached);

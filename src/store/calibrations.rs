@@ -37,6 +37,8 @@ pub struct StoredTry {
     pub jpeg: Vec<u8>,
 }
 
+const TABLES: [&str; 2] = ["calibrations", "tries"];
+
 /// Made here, since a layout of the file is not worth a number for it.
 fn make(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
@@ -110,12 +112,13 @@ impl Store {
         read().map_err(inner.access())
     }
 
-    /// Keeps what was learnt, and of each camera in it these tries instead of those before, in one write.
+    /// Keeps what was learnt of a camera in place of what was kept of it, in one write.
     ///
     /// # Errors
     /// The disk does not take it; nothing is changed then.
     pub fn keep_calibrations(
         &self,
+        camera: &str,
         learnt: &[StoredCalibration],
         tries: &[StoredTry],
         now: Timestamp,
@@ -125,15 +128,15 @@ impl Store {
         let mut write = || -> rusqlite::Result<()> {
             let transaction = inner.connection.transaction()?;
             make(&transaction)?;
+            for table in TABLES {
+                transaction.execute(&format!("DELETE FROM {table} WHERE camera = ?1"), [camera])?;
+            }
             for StoredCalibration { camera, prompt, subject, background, usual } in learnt {
                 transaction.execute(
-                    "INSERT OR REPLACE INTO calibrations (camera, prompt, subject, background, usual, learnt_ms)
+                    "INSERT INTO calibrations (camera, prompt, subject, background, usual, learnt_ms)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                     params![camera, prompt, subject, background, usual, now.as_millisecond()],
                 )?;
-            }
-            for StoredCalibration { camera, .. } in learnt {
-                transaction.execute("DELETE FROM tries WHERE camera = ?1", params![camera])?;
             }
             for StoredTry { camera, prompt, score, runner_up, time, jpeg } in tries {
                 transaction.execute(
@@ -143,7 +146,9 @@ impl Store {
             }
             transaction.commit()
         };
-        write().map_err(access)
+        write().map_err(access)?;
+        inner.dirty = true;
+        Ok(())
     }
 
     /// Forgets what was learnt for a prompt of a camera, or for all of them.
@@ -154,7 +159,7 @@ impl Store {
         let inner = self.inner();
         let write = || -> rusqlite::Result<()> {
             make(&inner.connection)?;
-            for table in ["calibrations", "tries"] {
+            for table in TABLES {
                 let sql = format!("DELETE FROM {table} WHERE camera = ?1 AND (?2 IS NULL OR prompt = ?2)");
                 inner.connection.execute(&sql, params![camera, prompt])?;
             }

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::track::{Track, since};
+use super::track::Track;
 use crate::clip::Embedding;
 use crate::config::rules::Severity;
 use crate::config::settings::Name;
+use crate::elapsed::since;
 use crate::frame::UnitBox;
 
 /// More than this of the smaller box lies in the other.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::track::since;
+use crate::elapsed::since;
 use crate::frame::UnitBox;
 
 /// A thing has moved that lies further from where it was than this share of its size.

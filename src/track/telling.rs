@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::track::{Track, since};
+use super::track::Track;
 use crate::config::rules::{Line, Rules, Severity};
 use crate::config::settings::{CameraSettings, Name, PromptSettings};
+use crate::elapsed::since;
 use crate::frame::Polygon;
 
 /// A prompt's rules with what they name.

@@ -12,6 +12,7 @@ use super::rest::Rest;
 use crate::config::rules::Severity;
 use crate::config::settings::{EventSettings, Name};
 use crate::detect::Detection;
+use crate::elapsed::since;
 
 /// Another thing is about: its box is so many times less exact.
 const DOUBT: f32 = 5.0;
@@ -90,11 +91,6 @@ impl Track {
             resumed: None,
             detection,
         }
-    }
-
-    /// Whether its event has begun and not ended.
-    pub fn announced(&self) -> bool {
-        self.open
     }
 
     /// Whether it has not moved for a while.
@@ -191,9 +187,4 @@ impl Track {
         self.rest = Rest::known(&parked.area, now);
         self.motion.halt();
     }
-}
-
-/// Time from `then` to `now`; none where a clock was set back, which must not end every track.
-pub(super) fn since(then: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(then)).unwrap_or(Duration::ZERO)
 }

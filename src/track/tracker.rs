@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use super::association::{Pair, associate};
 use super::parked::{Memory, Parked};
 use super::telling::Telling;
-use super::track::{Track, since};
+use super::track::Track;
 use crate::config::settings::{CameraSettings, EventSettings, PromptSettings};
 use crate::detect::Detection;
+use crate::elapsed::since;
 
 /// A picture replaces the one before when it is better by this factor.
 const BETTER: f32 = 1.1;
