@@ -63,6 +63,8 @@ pub struct Presence {
     pub prompt: Name,
     /// How many are there, those among them that were not seen on this frame but have not gone yet.
     pub count: usize,
+    /// Whether one is in each of the prompt's `zone_states`.
+    pub zones: Vec<(Name, bool)>,
     /// Those that were seen on this frame.
     pub things: Vec<Detection>,
     /// Each of those by its track: the same thing has the same number on all frames.
@@ -222,6 +224,7 @@ impl Watch {
         let presence = |(prompt, tracker): (&PromptSettings, &Tracker)| Presence {
             prompt: prompt.name.clone(),
             count: tracker.count(),
+            zones: self.zone_states(prompt, tracker),
             things: Vec::new(),
             tracks: Vec::new(),
         };

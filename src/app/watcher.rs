@@ -13,7 +13,7 @@ use super::learning::Learning;
 use crate::annotate::{Mark, jpeg};
 use crate::capture::{LatestReceiver, Received};
 use crate::clip::TileEncoder;
-use crate::config::settings::{CameraSettings, Name};
+use crate::config::settings::{CameraSettings, Name, PromptSettings};
 use crate::config::table::Fault;
 use crate::frame::Frame;
 use crate::mqtt::{Asker, Publisher, Refusal};
@@ -45,6 +45,14 @@ pub(super) enum Order {
     Relearn(Option<Name>),
 }
 
+/// Zones that prompts ask about, each with the prompt's name.
+fn zone_states(camera: &CameraSettings) -> BTreeSet<(Name, Name)> {
+    let of_prompt = |prompt: &PromptSettings| -> Vec<(Name, Name)> {
+        prompt.rules.zone_states.iter().map(|zone| (prompt.name.clone(), zone.clone())).collect()
+    };
+    camera.prompts.iter().flat_map(of_prompt).collect()
+}
+
 /// Where what was seen goes.
 pub(super) struct Outlets {
     pub(super) publisher: Option<Publisher>,
@@ -57,8 +65,8 @@ pub(super) struct Watcher {
     encoder: Arc<dyn TileEncoder>,
     outlets: Outlets,
     faults: OncePerSecond,
-    /// What was last told of each prompt: how many are there.
-    told: BTreeMap<Name, usize>,
+    /// What was last told of each prompt: how many are there, and in which zones.
+    told: BTreeMap<Name, (usize, Vec<(Name, bool)>)>,
     /// The best picture of each event that is not over, as JPEG, and whether it was published.
     pictured: BTreeMap<String, (Vec<u8>, bool)>,
     /// When a prompt's thing was last said to be there.
@@ -146,6 +154,7 @@ impl Watcher {
             camera.prompts.iter().map(|prompt| prompt.name.clone()).collect()
         };
         let (before, now, enabled) = (names(self.watch.camera()), names(&camera), camera.enabled);
+        let (zones_before, zones_now) = (zone_states(self.watch.camera()), zone_states(&camera));
         self.outlets.views.prompts(&camera.name, camera.prompts.iter().map(|p| p.phrases[0].clone()).collect());
         self.learning.changed(&self.watch.camera().prompts, &camera.prompts);
         let ends = self.watch.change(camera, bank);
@@ -155,6 +164,11 @@ impl Watcher {
             self.told.remove(gone);
             if let Some(publisher) = &self.outlets.publisher {
                 publisher.forget_seen(&self.watch.camera().name, gone);
+            }
+        }
+        if let Some(publisher) = &self.outlets.publisher {
+            for (prompt, zone) in zones_before.difference(&zones_now) {
+                publisher.forget_zone(&self.watch.camera().name, prompt, zone);
             }
         }
         if !enabled {
@@ -282,11 +296,17 @@ impl Watcher {
     fn tell_presence(&mut self, present: &[Presence]) {
         let Some(publisher) = &self.outlets.publisher else { return };
         for presence in present {
+            let now = (presence.count, presence.zones.clone());
+            let before = self.told.insert(presence.prompt.clone(), now).unwrap_or((usize::MAX, Vec::new()));
+            let camera = &self.watch.camera().name;
+            for (zone, on) in presence.zones.iter().filter(|state| !before.1.contains(state)) {
+                publisher.zone_state(camera, &presence.prompt, zone, *on);
+            }
             let count = presence.count;
             let score = presence.things.iter().map(|thing| thing.score).reduce(f32::max);
             // The score changes with every frame; it is told with a change of the count only, and in the events.
-            if self.told.insert(presence.prompt.clone(), count) != Some(count) {
-                publisher.prompt_state(&self.watch.camera().name, &presence.prompt, count > 0, count, score);
+            if before.0 != count {
+                publisher.prompt_state(camera, &presence.prompt, count > 0, count, score);
             }
         }
     }

@@ -70,6 +70,7 @@ impl LookArgs {
     ) -> anyhow::Result<CameraSettings> {
         let standing = CameraSettings {
             name: Name::new("input").context("`input` is a name")?,
+            area: None,
             enabled: true,
             source: Source::File { path: PathBuf::new(), repeat: false },
             fps: FPS,

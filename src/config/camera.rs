@@ -12,6 +12,8 @@ use crate::frame::Polygon;
 
 /// Zones and prompts of a camera, and phrases of a list.
 const MOST: usize = 200;
+/// Characters of an area's name.
+const LONGEST_AREA: usize = 100;
 
 pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSettings> {
     let name = match table.text("name") {
@@ -21,6 +23,7 @@ pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSett
             None
         }
     };
+    let area = area(&mut table);
     let enabled = table.truth("enabled", true);
     let source = source(&mut table);
     let fps = table.number("fps", 2.0, 0.01, 60.0);
@@ -74,6 +77,7 @@ pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSett
     table.finish();
     Some(CameraSettings {
         name: name?,
+        area,
         enabled,
         source: source?,
         fps,
@@ -88,6 +92,17 @@ pub(super) fn camera(mut table: Table<'_>, faults: &Faults) -> Option<CameraSett
         lines,
         time_zone,
     })
+}
+
+/// The name of a room or a part of the garden.
+fn area(table: &mut Table<'_>) -> Option<String> {
+    let text = table.text("area")?;
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > LONGEST_AREA || text.chars().any(char::is_control) {
+        table.fault("area", format!("is {text:?}, should be 1 to {LONGEST_AREA} characters, such as \"Garden\""));
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 fn source(table: &mut Table<'_>) -> Option<Source> {

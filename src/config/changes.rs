@@ -63,12 +63,14 @@ pub enum PromptKey {
     AlertAfter,
     /// Where a detection becomes an alert.
     AlertZones,
+    /// Of which zones it is told whether one is in them.
+    ZoneStates,
     /// Lines whose crossing is told.
     Lines,
 }
 
 impl PromptKey {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Enabled,
         Self::Phrases,
         Self::Negatives,
@@ -86,6 +88,7 @@ impl PromptKey {
         Self::Severity,
         Self::AlertAfter,
         Self::AlertZones,
+        Self::ZoneStates,
         Self::Lines,
     ];
 
@@ -109,6 +112,7 @@ impl PromptKey {
             Self::Severity => "severity",
             Self::AlertAfter => "alert_after_s",
             Self::AlertZones => "alert_zones",
+            Self::ZoneStates => "zone_states",
             Self::Lines => "lines",
         }
     }

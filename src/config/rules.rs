@@ -57,6 +57,8 @@ pub struct Rules {
     pub alert_after: Option<Duration>,
     /// A detection becomes an alert in one of these.
     pub alert_zones: Vec<Name>,
+    /// Whether one is in it is told of each of these zones by itself.
+    pub zone_states: Vec<Name>,
     /// Lines whose crossing is told. A detection becomes an alert by it.
     pub lines: Vec<Name>,
 }
@@ -73,6 +75,7 @@ impl Default for Rules {
             severity: Severity::Alert,
             alert_after: None,
             alert_zones: Vec::new(),
+            zone_states: Vec::new(),
             lines: Vec::new(),
         }
     }
@@ -143,6 +146,7 @@ pub(super) fn rules(table: &mut Table<'_>, zones: &[Zone], lines: &[Line]) -> Ru
         severity: severity(table).unwrap_or(begins),
         alert_after,
         alert_zones,
+        zone_states: named(table, "zone_states", "zone", &zones),
         lines: named(table, "lines", "line", &lines),
     }
 }

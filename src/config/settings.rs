@@ -254,6 +254,8 @@ pub struct StoreSettings {
 pub struct CameraSettings {
     /// The `<camera>` part of its topics.
     pub name: Name,
+    /// Where it is, for Home Assistant: the name of one of its areas.
+    pub area: Option<String>,
     /// Whether it is watched at all.
     pub enabled: bool,
     /// Where pictures come from.

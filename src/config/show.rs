@@ -120,6 +120,7 @@ fn polygon(polygon: &Polygon) -> Value {
 fn camera(camera: &CameraSettings) -> Table {
     let mut table = Table::new();
     put(&mut table, "name", camera.name.as_str());
+    camera.area.iter().for_each(|area| put(&mut table, "area", area.clone()));
     put(&mut table, "enabled", camera.enabled);
     put(&mut table, "source", camera.source.to_string());
     if let Source::File { repeat, .. } | Source::Demo { repeat } = camera.source {
@@ -197,6 +198,7 @@ fn prompt(prompt: &PromptSettings, zones: &[Zone]) -> Table {
     put(&mut table, "severity", rules.severity.as_str());
     rules.alert_after.iter().for_each(|after| put(&mut table, "alert_after_s", after.as_secs_f64()));
     put(&mut table, "alert_zones", names(&rules.alert_zones));
+    put(&mut table, "zone_states", names(&rules.zone_states));
     put(&mut table, "lines", names(&rules.lines));
     for (key, examples) in [("examples", &prompt.examples), ("counter_examples", &prompt.counter_examples)] {
         if !examples.is_empty() {

@@ -70,6 +70,7 @@ struct PromptMessage<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     alert_after_s: Option<f64>,
     alert_zones: Vec<&'a str>,
+    zone_states: Vec<&'a str>,
     lines: Vec<&'a str>,
 }
 
@@ -117,6 +118,7 @@ pub fn settings_json(camera: &CameraSettings, standing: &Standing) -> Vec<u8> {
             severity: rules.severity.as_str(),
             alert_after_s: rules.alert_after.map(|after| after.as_secs_f64()),
             alert_zones: names(&rules.alert_zones),
+            zone_states: names(&rules.zone_states),
             lines: names(&rules.lines),
         }
     }
@@ -213,6 +215,11 @@ impl Publisher {
     pub fn forget_seen(&self, camera: &Name, prompt: &Name) {
         SEEN.iter().for_each(|key| self.show(self.topics().prompt_setting(camera, prompt, key), Vec::new()));
         self.forget_metrics(camera, prompt);
+    }
+
+    /// Clears what was told of a zone that is not asked about any more.
+    pub fn forget_zone(&self, camera: &Name, prompt: &Name, zone: &Name) {
+        self.show(self.topics().zone_state(camera, prompt, zone), Vec::new());
     }
 
     /// Clears what was set of a prompt that is no longer there: for whoever shows the settings.

@@ -122,6 +122,11 @@ impl Publisher {
         }
     }
 
+    /// Shows whether the prompt's thing is in a zone.
+    pub fn zone_state(&self, camera: &Name, prompt: &Name, zone: &Name, on: bool) {
+        self.show(self.shared.topics.zone_state(camera, prompt, zone), payload::state_text(on).into());
+    }
+
     /// Shows what was learnt of the camera's background for a prompt.
     pub fn calibration(&self, camera: &Name, prompt: &Name, explained: &Explained) {
         let topic = self.shared.topics.prompt_setting(camera, prompt, "calibration");

@@ -16,11 +16,14 @@ use super::homeassistant::Discovery;
 use super::link::Heard;
 use super::sparkplug::Node;
 use super::topics::Topics;
-use crate::config::settings::{CameraSettings, EventForm, HomeAssistantSettings, Name};
+use crate::config::settings::{CameraSettings, EventForm, HomeAssistantSettings, Name, PromptSettings};
 use crate::config::table::Fault;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::telemetry::OncePerSecond;
+
+/// The prompts of each camera, and the zones of each that are told of by themselves.
+type Known = BTreeMap<Name, BTreeMap<Name, BTreeSet<Name>>>;
 
 /// What publisher and connection task share.
 pub(super) struct Shared {
@@ -37,8 +40,8 @@ pub(super) struct Shared {
     /// The same states in Sparkplug's form, where that is wanted.
     pub(super) sparkplug: Option<Node>,
     pub(super) discovery: Mutex<Option<Arc<Discovery>>>,
-    /// The prompts of each camera, as they are told of.
-    pub(super) known: Mutex<BTreeMap<Name, BTreeSet<Name>>>,
+    /// What is told of now.
+    pub(super) known: Mutex<Known>,
     /// Who follows commands; `None` where messages may change nothing.
     pub(super) requests: Option<SyncSender<Request>>,
     /// What strangers send must not fill the log.
@@ -78,7 +81,8 @@ impl Shared {
 
     /// Tells Home Assistant of these cameras from now on, and takes away what is gone.
     pub(super) fn announce(&self, cameras: &[CameraSettings]) {
-        let prompts = |camera: &CameraSettings| camera.prompts.iter().map(|prompt| prompt.name.clone()).collect();
+        let zones = |prompt: &PromptSettings| (prompt.name.clone(), prompt.rules.zone_states.iter().cloned().collect());
+        let prompts = |camera: &CameraSettings| camera.prompts.iter().map(zones).collect();
         *self.known() = cameras.iter().map(|camera| (camera.name.clone(), prompts(camera))).collect();
         self.sparkplug.iter().for_each(|node| node.announce(cameras));
         let Some(settings) = &self.home_assistant else { return };
@@ -94,34 +98,40 @@ impl Shared {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<Name, BTreeSet<Name>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it shows which cameras and prompts an earlier run has left at the broker.
     pub(super) fn traces(&self) -> Vec<String> {
-        let traces = ["+/status", "+/+/state"].map(|levels| self.topics.below(levels));
+        let traces = ["+/status", "+/+/state", "+/+/zones/+/state"].map(|levels| self.topics.below(levels));
         if self.everything { traces.into() } else { Vec::new() }
     }
 
     /// Clears what is retained of a camera or prompt that is gone; this topic is a trace of it.
     pub(super) fn clear(&self, topic: &str) {
         let levels: Vec<&str> = self.topics.inside(topic).unwrap_or_default().split('/').collect();
-        let (camera, prompt) = match levels.as_slice() {
-            [camera, "status"] => (Name::new(camera), None),
-            [camera, prompt, "state"] => (Name::new(camera), Name::new(prompt)),
-            _ => return,
-        };
-        let Some(camera) = camera else { return };
         let known = self.known();
-        let gone: Vec<String> = match (known.get(&camera), prompt) {
-            (Some(prompts), Some(prompt)) if !prompts.contains(&prompt) => {
-                answer::of_prompt(&self.topics, &camera, &prompt).collect()
+        let prompts = |camera: &str| Some((known.get(&Name::new(camera)?), Name::new(camera)?));
+        let gone: Option<Vec<String>> = match levels.as_slice() {
+            [camera, "status"] => prompts(camera)
+                .filter(|(prompts, _)| prompts.is_none())
+                .map(|(_, camera)| answer::of_camera(&self.topics, &camera).collect()),
+            [camera, prompt, "state"] => {
+                prompts(camera).zip(Name::new(prompt)).and_then(|((prompts, camera), prompt)| {
+                    let there = prompts.is_some_and(|prompts| prompts.contains_key(&prompt));
+                    (!there).then(|| answer::of_prompt(&self.topics, &camera, &prompt).collect())
+                })
             }
-            (None, Some(prompt)) => answer::of_prompt(&self.topics, &camera, &prompt).collect(),
-            (None, None) => answer::of_camera(&self.topics, &camera).collect(),
-            _ => return,
+            [camera, prompt, "zones", zone, "state"] => {
+                let asked =
+                    prompts(camera).zip(Name::new(prompt)).and_then(|((prompts, _), prompt)| prompts?.get(&prompt));
+                let there = asked.zip(Name::new(zone)).is_some_and(|(zones, zone)| zones.contains(&zone));
+                (!there).then(|| vec![topic.to_owned()])
+            }
+            _ => None,
         };
+        let Some(gone) = gone else { return };
         tracing::info!(topic, "taking away what is no longer there");
         for topic in gone {
             self.board.set(topic, Vec::new());

@@ -68,6 +68,11 @@ impl Topics {
         format!("{}/{camera}/{prompt}/state", self.device)
     }
 
+    /// `ON` or `OFF` for one zone, retained.
+    pub fn zone_state(&self, camera: &Name, prompt: &Name, zone: &Name) -> String {
+        format!("{}/{camera}/{prompt}/zones/{zone}/state", self.device)
+    }
+
     /// A setting of a camera, retained; `/set` below it changes it.
     pub fn camera_setting(&self, camera: &Name, setting: &str) -> String {
         format!("{}/{camera}/{setting}", self.device)

@@ -1,19 +1,21 @@
 //! Following: which detections count, what they mean over time, and what is told of that.
 
+use std::collections::BTreeSet;
+
 use super::{Presence, Sight, Watch};
-use crate::config::settings::Name;
+use crate::config::settings::{Name, PromptSettings};
 use crate::detect::{Detection, HeatMap};
-use crate::frame::Frame;
+use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::{logit, probability};
 use crate::track::event::Background;
-use crate::track::tracker::Change;
+use crate::track::tracker::{Change, Tracker};
 use crate::track::{Event, EventKind, Evidence, best};
 
 impl Watch {
     /// Whether a detection is where and of what size and shape the prompt's rules want it.
     pub(super) fn counts(&self, prompt: usize, detection: &Detection) -> bool {
         let prompt = &self.camera.prompts[prompt];
-        let zones = self.zones(detection);
+        let zones = self.zones(&detection.area);
         let within = |wanted: &[Name]| zones.iter().any(|zone| wanted.contains(zone));
         let (width, height) = self.looks.size();
         let (w, h) = (detection.area.x1 - detection.area.x0, detection.area.y1 - detection.area.y0);
@@ -44,6 +46,7 @@ impl Watch {
             sight.present.push(Presence {
                 prompt: name,
                 count: tracker.count(),
+                zones: self.zone_states(&self.camera.prompts[prompt], tracker),
                 things: seen().map(|track| track.detection.clone()).collect(),
                 tracks: seen().map(|track| track.number).collect(),
             });
@@ -51,8 +54,18 @@ impl Watch {
         sight
     }
 
-    fn zones(&self, detection: &Detection) -> Vec<Name> {
-        let centre = detection.area.centre();
+    /// Whether something is in each zone that the prompt asks about.
+    pub(super) fn zone_states(&self, prompt: &PromptSettings, tracker: &Tracker) -> Vec<(Name, bool)> {
+        let asked = &prompt.rules.zone_states;
+        if asked.is_empty() {
+            return Vec::new();
+        }
+        let occupied: BTreeSet<Name> = tracker.places().flat_map(|area| self.zones(area)).collect();
+        asked.iter().map(|zone| (zone.clone(), occupied.contains(zone))).collect()
+    }
+
+    fn zones(&self, area: &UnitBox) -> Vec<Name> {
+        let centre = area.centre();
         self.camera.zones.iter().filter(|zone| zone.polygon.contains(centre)).map(|zone| zone.name.clone()).collect()
     }
 
@@ -77,7 +90,7 @@ impl Watch {
             top_score: track.top_score,
             area: track.detection.area,
             frame_size,
-            zones: self.zones(&track.detection),
+            zones: self.zones(&track.detection.area),
             severity: track.severity,
             stationary: track.stationary(),
             crossed: track.crossed,

@@ -82,11 +82,6 @@ impl Memory {
         best.map(|(_, index)| self.0.swap_remove(index))
     }
 
-    /// How many were there when they were noted, and are taken to be there still.
-    pub(super) fn present(&self) -> usize {
-        self.0.iter().filter(|parked| parked.present).count()
-    }
-
     /// What was not seen again is not there.
     pub(super) fn give_up(&mut self) {
         self.0.iter_mut().for_each(|parked| parked.present = false);

@@ -9,6 +9,7 @@ use super::track::Track;
 use crate::config::settings::{CameraSettings, EventSettings, PromptSettings};
 use crate::detect::Detection;
 use crate::elapsed::since;
+use crate::frame::UnitBox;
 
 /// A picture replaces the one before when it is better by this factor.
 const BETTER: f32 = 1.1;
@@ -83,7 +84,13 @@ impl Tracker {
     /// How many things are there: those that are present, and those that stood still before the program or the camera
     /// was away, until it is clear that they do not any more.
     pub fn count(&self) -> usize {
-        self.present().count() + if self.is_open { self.memory.present() } else { 0 }
+        self.places().count()
+    }
+
+    /// Where each of those is, or stood when it was last seen.
+    pub fn places(&self) -> impl Iterator<Item = &UnitBox> {
+        let remembered = self.memory.iter().filter(|parked| parked.present && self.is_open);
+        self.present().map(|track| &track.detection.area).chain(remembered.map(|parked| &parked.area))
     }
 
     /// All tracks, those not yet certain among them.

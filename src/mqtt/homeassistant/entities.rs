@@ -109,6 +109,10 @@ pub(super) fn camera(node: &str, topics: &Topics, camera: &CameraSettings, contr
         "model": "camera",
         "via_device": node,
     });
+    let about = match &camera.area {
+        Some(area) => merged(about, json!({ "suggested_area": area })),
+        None => about,
+    };
     let mut entities = vec![
         (
             "connected".to_owned(),
@@ -157,6 +161,7 @@ pub(super) fn camera(node: &str, topics: &Topics, camera: &CameraSettings, contr
     }
     for prompt in &camera.prompts {
         entities.extend(seen(topics, name, prompt));
+        entities.extend(prompt.rules.zone_states.iter().map(|zone| in_zone(topics, name, prompt, zone)));
         if controls {
             entities.extend(prompt_controls(topics, name, prompt));
         }
@@ -254,6 +259,19 @@ fn seen(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [(String, Va
         (format!("{id}_last_seen"), last_seen),
         (format!("{id}_snapshot"), snapshot),
     ]
+}
+
+/// Whether a prompt's thing is in a zone.
+fn in_zone(topics: &Topics, camera: &Name, prompt: &PromptSettings, zone: &Name) -> (String, Value) {
+    let (id, label) = (&prompt.name, spoken(prompt.name.as_str()));
+    let present = json!({
+        "p": "binary_sensor",
+        "name": format!("{label} in {}", spoken(zone.as_str()).to_lowercase()),
+        "state_topic": topics.zone_state(camera, id, zone),
+        "device_class": "occupancy",
+        "icon": "mdi:vector-square",
+    });
+    (format!("{id}_in_{zone}"), present)
 }
 
 fn prompt_controls(topics: &Topics, camera: &Name, prompt: &PromptSettings) -> [(String, Value); 7] {
