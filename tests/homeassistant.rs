@@ -42,13 +42,17 @@ fn publish(port: u16, topic: &str, retain: bool, payload: &[u8]) {
 
 #[test]
 fn both_forms_are_pinned_by_golden_files() {
+    let text = "[[camera]]\nname = \"gate\"\narea = \"Front garden\"\nsource = \"test://smpte\"\n[[camera.zone]]\n\
+                name = \"bus_stop\"\npoints = [[0, 0], [1, 0], [1, 1]]\n[[camera.prompt]]\nphrases = \"a blue bicycle\"\n\
+                zone_states = [\"bus_stop\"]\n";
+    let cameras = lookout::config::parse(text, "test", Path::new(""), false).expect("valid").cameras;
     for (form, file) in [(DiscoveryForm::Device, "discovery_device"), (DiscoveryForm::Entity, "discovery_entity")] {
         let settings = HomeAssistantSettings { form, ..HomeAssistantSettings::default() };
         let discovery = Discovery::new(
             &settings,
             &name("hof"),
             &Topics::new("lookout", &name("hof")),
-            &cameras(&["a blue bicycle"]),
+            &cameras,
             true,
         );
         let all: serde_json::Map<String, Value> = discovery
@@ -131,8 +135,10 @@ fn what_an_earlier_run_left_of_a_prompt_or_camera_is_cleared() {
         ("gate/status", "online"),
         ("gate/dog/state", "ON"),
         ("gate/dog/snapshot", "a picture"),
+        ("gate/dog/zones/yard/state", "ON"),
         ("gate/cat/state", "ON"),
         ("gate/cat/snapshot", "a picture"),
+        ("gate/cat/zones/yard/state", "ON"),
         ("yard/status", "online"),
         ("yard/settings", "{}"),
         ("yard/dog/state", "ON"),
@@ -142,9 +148,16 @@ fn what_an_earlier_run_left_of_a_prompt_or_camera_is_cleared() {
     }
     let mut hears = Subscriber::new(broker.port);
     let device = Device::start_with(with(DiscoveryForm::Device, broker.port), &cameras(&["a dog"]), &in_memory());
-    for gone in
-        ["gate/cat/state", "gate/cat/snapshot", "yard/status", "yard/settings", "yard/dog/state", "yard/dog/threshold"]
-    {
+    for gone in [
+        "gate/dog/zones/yard/state",
+        "gate/cat/state",
+        "gate/cat/snapshot",
+        "gate/cat/zones/yard/state",
+        "yard/status",
+        "yard/settings",
+        "yard/dog/state",
+        "yard/dog/threshold",
+    ] {
         hears.await_value(&format!("lookout/hof/{gone}"), "", SOON);
     }
     assert!(device.publisher.finish(SOON));

@@ -48,6 +48,28 @@ fn the_street_is_told_over_mqtt_and_a_signal_ends_it_cleanly() {
 }
 
 #[test]
+fn zones_are_told_apart_while_it_is_asked_for() {
+    let broker = Mosquitto::start();
+    let hears = Hears::new(broker.port);
+    let folder = tempfile::tempdir().expect("a folder");
+    let zones = "zone_states = [\"left\", \"right\"]\n[[camera.zone]]\nname = \"left\"\n\
+                 points = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]\n[[camera.zone]]\nname = \"right\"\n\
+                 points = [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]\n";
+    let running = Running::start(&["run", "--config", &config(folder.path(), &(street(broker.port) + zones))]);
+    let state = |zone: &str| format!("lookout/hof/street/pedestrian/zones/{zone}/state");
+    // Who comes from the left is on the left first.
+    hears.value(&state("right"), "OFF");
+    hears.value(&state("left"), "ON");
+    hears.value(&state("right"), "ON");
+    hears.say("lookout/hof/street/settings/set", r#"{"prompts": {"pedestrian": {"zone_states": ["right"]}}}"#);
+    hears.value(&state("left"), "");
+    hears.say("lookout/hof/street/pedestrian/enabled/set", "OFF");
+    hears.value("lookout/hof/street/pedestrian/enabled", "OFF");
+    hears.value(&state("right"), "OFF");
+    running.end();
+}
+
+#[test]
 fn a_killed_program_is_offline() {
     let broker = Mosquitto::start();
     let hears = Hears::new(broker.port);

@@ -108,30 +108,33 @@ impl Shared {
         if self.everything { traces.into() } else { Vec::new() }
     }
 
-    /// Clears what is retained of a camera or prompt that is gone; this topic is a trace of it.
-    pub(super) fn clear(&self, topic: &str) {
-        let levels: Vec<&str> = self.topics.inside(topic).unwrap_or_default().split('/').collect();
+    /// All that is retained of what the topic is a trace of, if that is not told of any more.
+    fn left_over(&self, topic: &str) -> Option<Vec<String>> {
+        let levels: Vec<&str> = self.topics.inside(topic)?.split('/').collect();
+        let (camera, levels) = levels.split_first()?;
+        let camera = Name::new(camera)?;
         let known = self.known();
-        let prompts = |camera: &str| Some((known.get(&Name::new(camera)?), Name::new(camera)?));
-        let gone: Option<Vec<String>> = match levels.as_slice() {
-            [camera, "status"] => prompts(camera)
-                .filter(|(prompts, _)| prompts.is_none())
-                .map(|(_, camera)| answer::of_camera(&self.topics, &camera).collect()),
-            [camera, prompt, "state"] => {
-                prompts(camera).zip(Name::new(prompt)).and_then(|((prompts, camera), prompt)| {
-                    let there = prompts.is_some_and(|prompts| prompts.contains_key(&prompt));
-                    (!there).then(|| answer::of_prompt(&self.topics, &camera, &prompt).collect())
-                })
+        let prompts = known.get(&camera);
+        match *levels {
+            ["status"] => prompts.is_none().then(|| answer::of_camera(&self.topics, &camera).collect()),
+            [prompt, "state"] => {
+                let prompt = Name::new(prompt)?;
+                let there = prompts.is_some_and(|prompts| prompts.contains_key(&prompt));
+                (!there).then(|| answer::of_prompt(&self.topics, &camera, &prompt).collect())
             }
-            [camera, prompt, "zones", zone, "state"] => {
-                let asked =
-                    prompts(camera).zip(Name::new(prompt)).and_then(|((prompts, _), prompt)| prompts?.get(&prompt));
-                let there = asked.zip(Name::new(zone)).is_some_and(|(zones, zone)| zones.contains(&zone));
+            [prompt, "zones", zone, "state"] => {
+                let (prompt, zone) = (Name::new(prompt)?, Name::new(zone)?);
+                let zones = prompts.and_then(|prompts| prompts.get(&prompt));
+                let there = zones.is_some_and(|zones| zones.contains(&zone));
                 (!there).then(|| vec![topic.to_owned()])
             }
             _ => None,
-        };
-        let Some(gone) = gone else { return };
+        }
+    }
+
+    /// Clears what is retained of a camera, a prompt or a zone that is gone; this topic is a trace of it.
+    pub(super) fn clear(&self, topic: &str) {
+        let Some(gone) = self.left_over(topic) else { return };
         tracing::info!(topic, "taking away what is no longer there");
         for topic in gone {
             self.board.set(topic, Vec::new());
