@@ -48,13 +48,7 @@ fn both_forms_are_pinned_by_golden_files() {
     let cameras = lookout::config::parse(text, "test", Path::new(""), false).expect("valid").cameras;
     for (form, file) in [(DiscoveryForm::Device, "discovery_device"), (DiscoveryForm::Entity, "discovery_entity")] {
         let settings = HomeAssistantSettings { form, ..HomeAssistantSettings::default() };
-        let discovery = Discovery::new(
-            &settings,
-            &name("hof"),
-            &Topics::new("lookout", &name("hof")),
-            &cameras,
-            true,
-        );
+        let discovery = Discovery::new(&settings, &name("hof"), &Topics::new("lookout", &name("hof")), &cameras, true);
         let all: serde_json::Map<String, Value> = discovery
             .messages()
             .map(|(topic, message)| (topic.clone(), serde_json::from_slice(message).expect("JSON")))

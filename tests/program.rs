@@ -133,6 +133,11 @@ fn mistakes_get_one_clear_line_and_status_1() {
         (vec!["embed"], "nothing to embed"),
         (vec!["embed", "--model", "/no/model", "--text", "a dog"], "/no/model"),
         (vec!["run", "--config", "/no/lookout.toml"], "cannot read /no/lookout.toml"),
+        (vec!["events", "--store", &text], "text.png: file is not a database; check"),
+        (
+            vec!["eval", "--annotations", "/no/such.json", "--images", "/", "--prompt", "a dog"],
+            "cannot read /no/such.json",
+        ),
         (vec!["demo", "--seconds", "1", "--prompt", ""], "camera[0].prompt[0].phrases[0]"),
         (vec!["demo", "--seconds", "1", "--source", "nonsense"], "camera[0].source"),
     ] {
@@ -140,5 +145,8 @@ fn mistakes_get_one_clear_line_and_status_1() {
         let said = String::from_utf8_lossy(&found.stderr);
         assert_eq!(found.status.code(), Some(1), "{arguments:?}: {said}");
         assert!(said.contains(wanted) && !said.contains("panicked"), "{arguments:?}: {said}");
+        for reason in ["No such file", "not a database"] {
+            assert!(said.matches(reason).count() <= 1, "said twice: {said}");
+        }
     }
 }

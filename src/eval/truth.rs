@@ -12,12 +12,12 @@ use super::events::Span;
 #[derive(Debug, thiserror::Error)]
 pub enum TruthError {
     /// The file cannot be read.
-    #[error("cannot read {file}: {source}")]
+    #[error("cannot read {file}: {cause}")]
     Unreadable {
         /// Which.
         file: String,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file is not what COCO describes.
     #[error("{file} is no COCO annotation file: {problem}")]
@@ -85,7 +85,7 @@ impl Truth {
     /// The first thing that is wrong with it, with its place.
     pub fn read(path: &Path) -> Result<Self, TruthError> {
         let file = path.display().to_string();
-        let text = std::fs::read(path).map_err(|source| TruthError::Unreadable { file: file.clone(), source })?;
+        let text = std::fs::read(path).map_err(|cause| TruthError::Unreadable { file: file.clone(), cause })?;
         Self::parse(&text).map_err(|problem| TruthError::Malformed { file, problem })
     }
 

@@ -6,20 +6,20 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder of the file could not be made.
-    #[error("store: cannot create the folder {path}: {source}; choose a writable place in `store.path`")]
+    #[error("store: cannot create the folder {path}: {cause}; choose a writable place in `store.path`")]
     Folder {
         /// The folder.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file could not be opened as a store.
-    #[error("store: cannot open {path}: {source}; check that it is a writable SQLite file, or set `store.path`")]
+    #[error("store: cannot open {path}: {cause}; check that it is a writable SQLite file, or set `store.path`")]
     Open {
         /// The file, or `:memory:`.
         path: PathBuf,
         /// Why not.
-        source: rusqlite::Error,
+        cause: rusqlite::Error,
     },
     /// The file was written by a newer program.
     #[error("store: {path} has layout {found}, this program knows up to {known}; update it or move the file away")]
@@ -32,11 +32,11 @@ pub enum StoreError {
         known: i64,
     },
     /// A read or write failed later on.
-    #[error("store: {path}: {source}; is the disk full or failing?")]
+    #[error("store: {path}: {cause}; is the disk full or failing?")]
     Access {
         /// The file, or `:memory:`.
         path: PathBuf,
         /// What SQLite says.
-        source: rusqlite::Error,
+        cause: rusqlite::Error,
     },
 }

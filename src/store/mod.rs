@@ -108,7 +108,7 @@ struct Inner {
 impl Inner {
     fn access(&self) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
         let path = self.path.clone();
-        move |source| StoreError::Access { path: path.clone(), source }
+        move |cause| StoreError::Access { path: path.clone(), cause }
     }
 
     /// Whether messages are kept after the broker has acknowledged them. In memory there is no room for that.
@@ -140,12 +140,12 @@ impl Store {
             Some(file) => {
                 if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                     std::fs::create_dir_all(folder)
-                        .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
+                        .map_err(|cause| StoreError::Folder { path: folder.to_owned(), cause })?;
                 }
                 Connection::open(file)
             }
         };
-        let failed = |source| StoreError::Open { path: path.clone(), source };
+        let failed = |cause| StoreError::Open { path: path.clone(), cause };
         let connection = opened.map_err(failed)?;
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
         let found = number("PRAGMA user_version")?;

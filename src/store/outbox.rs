@@ -79,13 +79,13 @@ impl Store {
             inner.relieve();
             inner.write()
         });
-        if let Err(source) = written {
+        if let Err(cause) = written {
             while inner.unstored.len() > MOST_UNSTORED {
                 inner.unstored.pop_front();
                 inner.give_up(1);
             }
             inner.counts.unstored = inner.unstored.len() as u64;
-            return Err(inner.access()(source));
+            return Err(inner.access()(cause));
         }
         inner.expire_surplus()?;
         Ok(id)
