@@ -158,7 +158,7 @@ impl Watch {
         spent: &mut Spent,
     ) -> Result<(Vec<Vec<Detection>>, usize), ModelError> {
         let floors = self.floors();
-        let mut found = self.find(&floors);
+        let mut found = self.find(&floors, frame.captured);
         let (prompts, look) = (&self.camera.prompts, Look { frame, encoder, bank: &self.bank });
         let confirmed = self.looks.confirm(&look, kept, prompts, &floors, &mut found)?;
         self.see_anchors(&found, &floors, frame);

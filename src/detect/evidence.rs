@@ -55,7 +55,8 @@ impl EvidenceMap {
 
     /// The box of the thing that `tile` speaks for: the cells that hang together around the strongest cell in the tile.
     /// It reaches no further than `spread` says.
-    pub fn locate(&self, tile: &UnitBox, spread: Spread) -> UnitBox {
+    /// What is `taken` belongs to others.
+    pub fn locate(&self, tile: &UnitBox, spread: Spread, taken: &[UnitBox]) -> UnitBox {
         let (w, h) = (spread.reach * (tile.x1 - tile.x0), spread.reach * (tile.y1 - tile.y0));
         let reach = UnitBox::new(tile.x0 - w, tile.y0 - h, tile.x1 + w, tile.y1 + h);
         let (cx, cy) = tile.centre();
@@ -65,14 +66,17 @@ impl EvidenceMap {
                 ((cell % self.columns) as f32 / self.columns as f32, (cell / self.columns) as f32 / ROWS as f32);
             (x - cx).powi(2) + (y - cy).powi(2)
         };
+        let mut free = vec![true; self.cells.len()];
+        taken.iter().flat_map(|area| window(self.columns, area)).for_each(|cell| free[cell] = false);
         let Some(peak) = window(self.columns, tile)
+            .filter(|cell| free[*cell])
             .max_by(|a, b| self.cells[*a].total_cmp(&self.cells[*b]).then(off_centre(*b).total_cmp(&off_centre(*a))))
         else {
             return *tile;
         };
         let floor = spread.edge * self.cells[peak];
         let mut allowed = vec![false; self.cells.len()];
-        window(self.columns, &reach).for_each(|cell| allowed[cell] = self.cells[cell] >= floor);
+        window(self.columns, &reach).for_each(|cell| allowed[cell] = free[cell] && self.cells[cell] >= floor);
         let (mut x0, mut x1, mut y0, mut y1) = (usize::MAX, 0, usize::MAX, 0);
         let mut open = vec![peak];
         allowed[peak] = false;

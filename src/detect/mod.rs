@@ -3,6 +3,7 @@
 pub mod anchor;
 pub mod closer;
 pub mod confirm;
+pub mod divide;
 pub mod evidence;
 pub mod heat;
 pub mod relation;
@@ -10,6 +11,7 @@ pub mod relation;
 pub use anchor::Anchors;
 pub use closer::closer;
 pub use confirm::Confirmations;
+pub use divide::divided;
 pub use evidence::{EvidenceMap, Spread};
 pub use heat::HeatMap;
 pub use relation::{Reference, Related, related};
@@ -36,6 +38,8 @@ pub struct Detection {
     pub tiles: u32,
     /// What the encoder made of its own crop, once it is confirmed.
     pub embedding: Option<Embedding>,
+    /// It is a part of a box around several things that are followed: where it is, its way so far says.
+    pub part: bool,
     /// How it stands to what the prompt names beside it, where it names anything.
     pub related: Option<Box<Related>>,
 }
@@ -43,7 +47,7 @@ pub struct Detection {
 impl Detection {
     /// A thing of which no more is known than where it is and its score.
     pub fn new(prompt: usize, area: UnitBox, score: f32) -> Self {
-        Self { prompt, area, score, margin: 0.0, runner_up: 0, tiles: 1, embedding: None, related: None }
+        Self { prompt, area, score, margin: 0.0, runner_up: 0, tiles: 1, embedding: None, part: false, related: None }
     }
 }
 
@@ -51,11 +55,17 @@ impl Detection {
 const SAME_IOU: f32 = 0.3;
 /// A box that lies this much within another is the same thing.
 const SAME_WITHIN: f32 = 0.6;
+/// Two things side by side share at most this part of the narrower one's width,
+const BESIDE: f32 = 0.3;
+/// and the lower one has at least this part of the other's height.
+const ALIKE_HIGH: f32 = 0.5;
+/// Less than this share of a tile or block standing out beside a thing is no other thing.
+const APART: f32 = 0.25;
 
 /// The detections of one prompt on one frame, strongest first, after non-maximum suppression.
 ///
 /// `scores[i]` belongs to `areas[i]`, a tile or a block of patches; `None` is one not yet encoded. Every detection scores
-/// at least `floor`.
+/// at least `floor`. Each box is drawn to the outline of what stands out there.
 pub fn detections(
     prompt: usize,
     areas: &[UnitBox],
@@ -63,6 +73,7 @@ pub fn detections(
     floor: f32,
     aspect: f32,
     spread: Spread,
+    foreground: &Foreground,
 ) -> Vec<Detection> {
     let known = || areas.iter().zip(scores).filter_map(|(area, score)| score.map(|score| (area, score)));
     let mut seeds: Vec<(&UnitBox, Score)> = known().filter(|(_, score)| score.probability >= floor).collect();
@@ -73,28 +84,38 @@ pub fn detections(
     // Of equal scores the smaller area locates better.
     seeds.sort_by(|(a, sa), (b, sb)| sb.probability.total_cmp(&sa.probability).then(a.area().total_cmp(&b.area())));
     let mut found: Vec<Detection> = Vec::new();
+    let (mut taken, mut places): (Vec<UnitBox>, Vec<UnitBox>) = (Vec::new(), Vec::new());
     for (seed, score) in &seeds {
-        if found.iter().any(|other| same_thing(&other.area, seed)) {
+        let known = |area: &UnitBox| taken.iter().any(|other| same_thing(other, area));
+        if known(seed) {
             continue;
         }
-        let area = map.locate(seed, spread);
-        if found.iter().any(|other| same_thing(&other.area, &area)) {
+        // Evidence spreads around a thing: what is near one is another only if it stands out beside it.
+        let is_near = places.iter().any(|place| same_thing(place, seed));
+        if is_near && foreground.share(seed, &taken) < APART {
             continue;
         }
+        let others: &[UnitBox] = if is_near { &taken } else { &[] };
+        let place = map.locate(seed, spread, others);
+        let outline = foreground.outline(&place, others);
+        places.push(place);
+        let area = match outline {
+            Some(area) if !is_near || taken.iter().all(|other| beside(other, &area)) => area,
+            None if !is_near => place,
+            _ => continue,
+        };
+        if known(&area) {
+            continue;
+        }
+        taken.push(area);
         let tiles =
-            seeds.iter().filter(|(other, _)| other.intersection(&area) > 0.5 * area.area().min(other.area())).count()
+            seeds.iter().filter(|(other, _)| other.intersection(&place) > 0.5 * place.area().min(other.area())).count()
                 as u32;
         let Score { probability, margin, runner_up, .. } = *score;
         let tiles = tiles.max(1);
         found.push(Detection { margin, runner_up, tiles, ..Detection::new(prompt, area, probability) });
     }
     found
-}
-
-/// The detections with each box drawn to the outline of what stands out there; two that prove to be one thing become one.
-pub fn outlined(detections: Vec<Detection>, foreground: &Foreground) -> Vec<Detection> {
-    let outlined = |detection: Detection| Detection { area: foreground.outline(&detection.area), ..detection };
-    distinct(detections.into_iter().map(outlined).collect())
 }
 
 /// Of detections of one prompt, strongest first, those that are not the same thing as a stronger one.
@@ -120,14 +141,24 @@ pub fn joined(found: &mut Vec<Detection>, mut more: Vec<Detection>) {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
+/// Whether two boxes could be two things side by side, and not a thing and a piece of it.
+fn beside(a: &UnitBox, b: &UnitBox) -> bool {
+    let shared = (a.x1.min(b.x1) - a.x0.max(b.x0)).max(0.0);
+    let (ha, hb) = (a.y1 - a.y0, b.y1 - b.y0);
+    shared <= BESIDE * (a.x1 - a.x0).min(b.x1 - b.x0) && ha.min(hb) >= ALIKE_HIGH * ha.max(hb)
+}
+
 fn same_thing(a: &UnitBox, b: &UnitBox) -> bool {
     a.iou(b) > SAME_IOU || a.intersection(b) > SAME_WITHIN * a.area().min(b.area())
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::config::settings::Grid;
+    use crate::frame::Frame;
     use crate::regions::grid::grid;
 
     fn areas() -> Vec<UnitBox> {
@@ -151,7 +182,8 @@ mod tests {
     fn each_thing_gives_one_box_over_it() {
         let tiles = areas();
         let things = [UnitBox::new(0.1, 0.4, 0.2, 0.7), UnitBox::new(0.7, 0.3, 0.85, 0.8)];
-        let found = detections(0, &tiles, &scores(&tiles, &things), 0.5, 640.0 / 360.0, Spread::TILES);
+        let found =
+            detections(0, &tiles, &scores(&tiles, &things), 0.5, 640.0 / 360.0, Spread::TILES, &Foreground::default());
         assert_eq!(found.len(), 2, "{found:?}");
         for thing in things {
             assert!(found.iter().any(|d| d.area.iou(&thing) > 0.25), "{thing:?} in {found:?}");
@@ -159,8 +191,49 @@ mod tests {
     }
 
     #[test]
+    fn two_side_by_side_are_two_though_their_evidence_is_one() {
+        let block = |i: u32| {
+            UnitBox::new(
+                (i % 32) as f32 / 32.0,
+                (i / 32) as f32 / 18.0,
+                (i % 32 + 2) as f32 / 32.0,
+                (i / 32 + 2) as f32 / 18.0,
+            )
+        };
+        let blocks: Vec<UnitBox> = (0..32 * 18).map(block).collect();
+        let things = [UnitBox::new(0.4, 0.4, 0.46, 0.7), UnitBox::new(0.48, 0.4, 0.54, 0.7)];
+        let both = [UnitBox::new(0.4, 0.4, 0.54, 0.7)];
+        let stands_out = |things: &[UnitBox]| {
+            let mut foreground = Foreground::default();
+            for shown in [&[], things] {
+                let pixel = |i: u32| {
+                    let at = ((i % 640) as f32 / 640.0, (i / 640) as f32 / 360.0);
+                    [if shown.iter().any(|thing| thing.contains(at)) { 200 } else { 90 }; 3]
+                };
+                let rgb: Vec<u8> = (0..640 * 360).flat_map(pixel).collect();
+                foreground.see(&Frame::new(640, 360, rgb, 0, Timestamp::UNIX_EPOCH).expect("a frame"));
+            }
+            foreground
+        };
+        let found = |things: &[UnitBox]| {
+            let score = |block: &UnitBox| {
+                let probability = block.intersection(&both[0]) / block.area();
+                Some(Score { probability, logit: 0.0, margin: 0.1, runner_up: 0 })
+            };
+            let scores: Vec<_> = blocks.iter().map(score).collect();
+            detections(0, &blocks, &scores, 0.5, 640.0 / 360.0, Spread::BLOCKS, &stands_out(things))
+        };
+        let apart = found(&things);
+        assert_eq!(apart.len(), 2, "{apart:?}");
+        assert!(things.iter().all(|thing| apart.iter().any(|d| d.area.iou(thing) > 0.8)), "{apart:?}");
+        // One thing, and a thing with a piece of it that hangs above it, are one.
+        assert_eq!(found(&both).len(), 1);
+        assert_eq!(found(&[UnitBox::new(0.4, 0.5, 0.54, 0.7), UnitBox::new(0.42, 0.4, 0.52, 0.46)]).len(), 1);
+    }
+
+    #[test]
     fn nothing_above_the_floor_gives_nothing() {
         let tiles = areas();
-        assert_eq!(detections(0, &tiles, &scores(&tiles, &[]), 0.5, 1.8, Spread::TILES), []);
+        assert_eq!(detections(0, &tiles, &scores(&tiles, &[]), 0.5, 1.8, Spread::TILES, &Foreground::default()), []);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, PromptSettings};
-use crate::detect::{Confirmations, Detection, EvidenceMap, Spread, confirm, detections, outlined};
+use crate::detect::{Confirmations, Detection, EvidenceMap, Spread, confirm, detections};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::{logit, probability};
 use crate::prompts::{Calibration, PromptBank, Score};
@@ -218,8 +218,7 @@ impl Looks {
         let spread = if self.patch_rows.is_some() { Spread::BLOCKS } else { Spread::TILES };
         let bar = prompt.and_then(|prompt| self.calibration.bar(question, prompt));
         let scores: Vec<_> = (0..self.spots.len()).map(|spot| self.worth(question, spot, bar)).collect();
-        let rough = detections(question, &self.spots, &scores, floor, aspect, spread);
-        outlined(rough, &self.foreground)
+        detections(question, &self.spots, &scores, floor, aspect, spread, &self.foreground)
     }
 
     /// What the spots say of one prompt everywhere.

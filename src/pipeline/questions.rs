@@ -1,8 +1,10 @@
 //! Questions: what is asked of the tiles for prompts and for the anchors that their phrases name, and what of that stands as
 //! the phrases say.
 
+use jiff::Timestamp;
+
 use super::Watch;
-use crate::detect::{Detection, Reference, closer, related};
+use crate::detect::{Detection, Reference, closer, divided, related};
 use crate::frame::Frame;
 use crate::prompts::calibration::probability;
 use crate::track::Tracker;
@@ -24,8 +26,8 @@ impl Watch {
         prompts.any(|(prompt, settings)| settings.enabled && self.bank.anchor(prompt) == Some(question))
     }
 
-    /// What the tiles say is there, question by question.
-    pub(super) fn find(&self, floors: &[f32]) -> Vec<Vec<Detection>> {
+    /// What the tiles say is there on the frame of `now`, question by question.
+    pub(super) fn find(&self, floors: &[f32], now: Timestamp) -> Vec<Vec<Detection>> {
         let find = |(question, floor): (usize, &f32)| {
             let prompt = self.camera.prompts.get(question).filter(|prompt| prompt.enabled);
             let is_anchor = self.is_anchor(question);
@@ -33,7 +35,8 @@ impl Watch {
                 None if !is_anchor => Vec::new(),
                 None => self.looks.find(question, None, *floor),
                 Some(prompt) => {
-                    let mut found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
+                    let found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
+                    let mut found = divided(found, &self.trackers[question].expected(now));
                     // An anchor is one in any zone.
                     found.retain(|d| is_anchor || self.counts(question, d));
                     found

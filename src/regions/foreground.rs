@@ -1,6 +1,8 @@
 //! The foreground: what stands out of a fixed camera's own background, so that a box can follow a thing's outline more
 //! closely than tiles can.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 
 use crate::frame::{Frame, UnitBox};
@@ -76,18 +78,18 @@ impl Foreground {
         cells
     }
 
-    /// The box drawn to the outline of what stands out in it. The box itself where too little does: a thing at rest is
-    /// background.
-    pub fn outline(&self, area: &UnitBox) -> UnitBox {
+    /// The box drawn to the outline of what stands out in it and is not `taken` by another; `None` where too little does: a
+    /// thing at rest is background.
+    pub fn outline(&self, area: &UnitBox, taken: &[UnitBox]) -> Option<UnitBox> {
         if self.stands_out.is_empty() {
-            return *area;
+            return None;
         }
         let (w, h) = (GROWN * (area.x1 - area.x0), GROWN * (area.y1 - area.y0));
         let mut reach = UnitBox::new(area.x0 - w, area.y0 - h, area.x1 + w, area.y1 + h);
-        let Some((mut found, mut cells)) = self.largest(&reach) else { return *area };
+        let (mut found, mut cells) = self.largest(&reach, taken)?;
         let within = |b: &UnitBox| b.area() * (self.columns * self.rows) as f32;
         if (cells as f32) < LEAST_SHARE * within(area) {
-            return *area;
+            return None;
         }
         for _ in 0..REACHES {
             let further = further(&reach, &found);
@@ -95,23 +97,43 @@ impl Foreground {
                 break;
             }
             reach = further;
-            (found, cells) = self.largest(&reach).unwrap_or((found, cells));
+            (found, cells) = self.largest(&reach, taken).unwrap_or((found, cells));
         }
-        found
+        Some(found)
     }
 
-    /// The box of the largest group of cells within an area that hang together, over gaps of one cell, and its number of
-    /// cells.
-    fn largest(&self, area: &UnitBox) -> Option<(UnitBox, usize)> {
+    /// How much of an area stands out and is not `taken`, 0..1.
+    pub fn share(&self, area: &UnitBox, taken: &[UnitBox]) -> f32 {
+        let (xs, ys) = self.cells(area);
+        let all = (xs.len() * ys.len()).max(1);
+        let stands_out = |(x, y)| self.stands_out.get(y * self.columns + x).is_some_and(|out| *out);
+        let free = |(x, y)| !taken.iter().any(|other| other.contains(self.centre(x, y)));
+        let cells = ys.flat_map(|y| xs.clone().map(move |x| (x, y)));
+        cells.filter(|cell| stands_out(*cell) && free(*cell)).count() as f32 / all as f32
+    }
+
+    /// Columns and rows of the cells that an area touches.
+    fn cells(&self, area: &UnitBox) -> (Range<usize>, Range<usize>) {
         let range = |low: f32, high: f32, count: usize| {
             let first = (low * count as f32).floor().max(0.0) as usize;
             first..((high * count as f32).ceil().max(0.0) as usize).min(count)
         };
-        let (xs, ys) = (range(area.x0, area.x1, self.columns), range(area.y0, area.y1, self.rows));
+        (range(area.x0, area.x1, self.columns), range(area.y0, area.y1, self.rows))
+    }
+
+    fn centre(&self, x: usize, y: usize) -> (f32, f32) {
+        ((x as f32 + 0.5) / self.columns as f32, (y as f32 + 0.5) / self.rows as f32)
+    }
+
+    /// The box of the largest group of cells within an area that hang together, over gaps of one cell, and its number of
+    /// cells. Those in `taken` areas are others'.
+    fn largest(&self, area: &UnitBox, taken: &[UnitBox]) -> Option<(UnitBox, usize)> {
+        let (xs, ys) = self.cells(area);
         let mut open = vec![false; self.stands_out.len()];
         for y in ys.clone() {
             for x in xs.clone() {
-                open[y * self.columns + x] = self.stands_out[y * self.columns + x];
+                let free = !taken.iter().any(|other| other.contains(self.centre(x, y)));
+                open[y * self.columns + x] = free && self.stands_out[y * self.columns + x];
             }
         }
         let mut best: Option<([usize; 4], usize)> = None;
@@ -135,8 +157,8 @@ impl Foreground {
     fn group(
         &self,
         start: (usize, usize),
-        xs: &std::ops::Range<usize>,
-        ys: &std::ops::Range<usize>,
+        xs: &Range<usize>,
+        ys: &Range<usize>,
         open: &mut [bool],
     ) -> ([usize; 4], usize) {
         let mut corners = [start.0, start.1, start.0, start.1];
@@ -189,10 +211,10 @@ mod tests {
         let mut foreground = Foreground::default();
         foreground.see(&frame(|_, _| 90));
         foreground.see(&frame(|x, y| if thing(x, y) { 200 } else { 90 }));
-        let outline = foreground.outline(&UnitBox::new(0.2, 0.1, 0.45, 0.9));
+        let outline = foreground.outline(&UnitBox::new(0.2, 0.1, 0.45, 0.9), &[]).expect("stands out");
         assert!(outline.iou(&UnitBox::new(0.25, 0.25, 0.375, 0.75)) > 0.99, "{outline:?}");
         // A box that is full of the thing reaches out to its outline.
-        let outline = foreground.outline(&UnitBox::new(0.26, 0.35, 0.36, 0.6));
+        let outline = foreground.outline(&UnitBox::new(0.26, 0.35, 0.36, 0.6), &[]).expect("stands out");
         assert!(outline.iou(&UnitBox::new(0.25, 0.25, 0.375, 0.75)) > 0.99, "{outline:?}");
     }
 
@@ -200,12 +222,12 @@ mod tests {
     fn where_nothing_stands_out_the_box_stays() {
         let mut foreground = Foreground::default();
         let area = UnitBox::new(0.2, 0.1, 0.45, 0.9);
-        assert_eq!(foreground.outline(&area), area);
+        assert_eq!(foreground.outline(&area, &[]), None);
         foreground.see(&frame(|x, y| if thing(x, y) { 200 } else { 90 }));
         foreground.see(&frame(|x, y| if thing(x, y) { 200 } else { 90 }));
-        assert_eq!(foreground.outline(&area), area);
+        assert_eq!(foreground.outline(&area, &[]), None);
         // The light goes on: everything differs, and nothing is told by it.
         foreground.see(&frame(|_, _| 220));
-        assert_eq!(foreground.outline(&area), area);
+        assert_eq!(foreground.outline(&area, &[]), None);
     }
 }

@@ -70,8 +70,7 @@ fn cost(track: &Track, expected: &Motion, detection: &Detection) -> f32 {
     let area = &detection.area;
     // What is expected outside has left, and whoever comes in there is another.
     let guess = expected.area();
-    let inside = UnitBox::new(guess.x0, guess.y0, guess.x1, guess.y1).area();
-    if inside < INSIDE * (guess.x1 - guess.x0) * (guess.y1 - guess.y0) {
+    if expected.inside().area() < INSIDE * (guess.x1 - guess.x0) * (guess.y1 - guess.y0) {
         return f32::INFINITY;
     }
     let overlap = nearness(&expected.area(), area).max(nearness(&track.detection.area, area));

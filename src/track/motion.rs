@@ -124,6 +124,12 @@ impl Motion {
         UnitBox { x0: x - w, y0: y - h, x1: x + w, y1: y + h }
     }
 
+    /// What of it is in the frame.
+    pub fn inside(&self) -> UnitBox {
+        let UnitBox { x0, y0, x1, y1 } = self.area();
+        UnitBox::new(x0, y0, x1, y1)
+    }
+
     /// How badly a box fits (0 at best): half its squared distance in deviations, and what it costs that the guess is
     /// wide.
     pub fn misfit(&self, area: &UnitBox) -> (f32, f32) {

@@ -16,6 +16,10 @@ use crate::elapsed::since;
 
 /// Another thing is about: its box is so many times less exact.
 const DOUBT: f32 = 5.0;
+/// A thing that was not seen for so long can be anywhere.
+const LOST: Duration = Duration::from_millis(1500);
+/// So long it is taken to be in one box with others.
+const TOGETHER: Duration = Duration::from_secs(5);
 /// While a thing is stationary, there is little to tell.
 const STILL_UPDATE: Duration = Duration::from_secs(60);
 
@@ -56,6 +60,8 @@ pub struct Track {
     pub(super) hushed: bool,
     told: Timestamp,
     told_still: bool,
+    /// When it was last seen in a box of its own.
+    seen_apart: Timestamp,
     motion: Motion,
     pub(super) look: Look,
     pub(super) rest: Rest,
@@ -84,6 +90,7 @@ impl Track {
             hushed: false,
             told: now,
             told_still: false,
+            seen_apart: now,
             motion: Motion::new(&detection.area),
             look: Look::new(detection.embedding.clone()),
             rest: Rest::new(&detection.area, now),
@@ -123,9 +130,17 @@ impl Track {
             self.motion.halt();
         }
         self.top_score = self.top_score.max(detection.score);
+        if !detection.part {
+            self.seen_apart = now;
+        }
         self.detection = detection;
         self.hits += 1;
         self.last_seen = now;
+    }
+
+    /// Whether it is clear enough where it is, among others.
+    pub(super) fn is_distinct(&self, now: Timestamp) -> bool {
+        since(self.last_seen, now) < LOST && since(self.seen_apart, now) < TOGETHER
     }
 
     /// Whether it has been seen often enough, over `least` or longer, to be there.

@@ -93,6 +93,11 @@ impl Tracker {
         self.present().map(|track| &track.detection.area).chain(remembered.map(|parked| &parked.area))
     }
 
+    /// Where each thing should be by now that was seen a moment ago, and of late apart from others.
+    pub fn expected(&self, now: Timestamp) -> Vec<UnitBox> {
+        self.present().filter(|track| track.is_distinct(now)).map(|track| track.expected(now).inside()).collect()
+    }
+
     /// All tracks, those not yet certain among them.
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
