@@ -36,7 +36,7 @@ impl Watch {
                 None => self.looks.find(question, None, *floor),
                 Some(prompt) => {
                     let found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
-                    let mut found = divided(found, &self.trackers[question].expected(now));
+                    let mut found = divided(found, &self.trackers[question].followed(now));
                     // An anchor is one in any zone.
                     found.retain(|d| is_anchor || self.counts(question, d));
                     found

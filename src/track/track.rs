@@ -138,9 +138,9 @@ impl Track {
         self.last_seen = now;
     }
 
-    /// Whether it is clear enough where it is, among others.
+    /// Whether it was seen more than once, a moment ago, and of late apart from others.
     pub(super) fn is_distinct(&self, now: Timestamp) -> bool {
-        since(self.last_seen, now) < LOST && since(self.seen_apart, now) < TOGETHER
+        self.hits > 1 && since(self.last_seen, now) < LOST && since(self.seen_apart, now) < TOGETHER
     }
 
     /// Whether it has been seen often enough, over `least` or longer, to be there.

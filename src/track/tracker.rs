@@ -8,6 +8,7 @@ use super::telling::Telling;
 use super::track::Track;
 use crate::config::settings::{CameraSettings, EventSettings, PromptSettings};
 use crate::detect::Detection;
+use crate::detect::divide::Followed;
 use crate::elapsed::since;
 use crate::frame::UnitBox;
 
@@ -93,9 +94,10 @@ impl Tracker {
         self.present().map(|track| &track.detection.area).chain(remembered.map(|parked| &parked.area))
     }
 
-    /// Where each thing should be by now that was seen a moment ago, and of late apart from others.
-    pub fn expected(&self, now: Timestamp) -> Vec<UnitBox> {
-        self.present().filter(|track| track.is_distinct(now)).map(|track| track.expected(now).inside()).collect()
+    /// The things, certain or not, of which it is clear enough where they are among others.
+    pub fn followed(&self, now: Timestamp) -> Vec<Followed> {
+        let distinct = self.tracks.iter().filter(|track| track.is_distinct(now));
+        distinct.map(|track| Followed { expected: track.expected(now).inside(), seen: track.detection.area }).collect()
     }
 
     /// All tracks, those not yet certain among them.
