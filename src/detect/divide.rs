@@ -17,8 +17,6 @@ const HIDDEN: f32 = 0.6;
 const DRAWN: f32 = 0.35;
 /// What comes into view beside a thing has at least this share of its width.
 const REST: f32 = 0.4;
-/// Nearer to the frame's edge than this a box is cut off by it.
-const EDGE: f32 = 0.002;
 
 /// A thing that is followed.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +58,8 @@ fn parts(around: &UnitBox, followed: Vec<Followed>) -> Option<Vec<UnitBox>> {
     let (first, last) = (held.first()?, held.last()?);
     let width = |area: &UnitBox| area.x1 - area.x0;
     // A thing that is itself at the edge comes into view there: the box is all of it.
-    let is_left = around.x0 <= EDGE && first.seen.x0 > EDGE;
-    let is_right = around.x1 >= 1.0 - EDGE && last.seen.x1 < 1.0 - EDGE;
+    let is_left = around.x0 <= 0.0 && first.seen.x0 > 0.0;
+    let is_right = around.x1 >= 1.0 && last.seen.x1 < 1.0;
     let rest = |x0, x1, beside: &Followed| {
         let rest = UnitBox { x0, x1, ..*around };
         (width(&rest) >= REST * width(&beside.expected)).then_some(rest)

@@ -23,7 +23,7 @@ const JUMP: f32 = 3.0;
 /// A wide guess counts so much.
 const WIDE: f32 = 0.5;
 /// A thing of which less than this is expected in the frame has left.
-const INSIDE: f32 = 0.2;
+const INSIDE: f32 = 0.3;
 /// Two boxes that share this much of the smaller one hide each other.
 const HIDDEN: f32 = 0.3;
 

@@ -105,6 +105,7 @@ impl Motion {
 
     /// Takes a box in, which is `doubt` times less exact than others (1: as exact).
     pub fn correct(&mut self, area: &UnitBox, doubt: f32) {
+        let area = &self.whole(area);
         let ((x, y), (sx, sy)) = (area.centre(), scales(area));
         self.x.correct(x, doubt * PLACE_NOISE * sx);
         self.y.correct(y, doubt * PLACE_NOISE * sy);
@@ -124,6 +125,17 @@ impl Motion {
         UnitBox { x0: x - w, y0: y - h, x1: x + w, y1: y + h }
     }
 
+    /// A box that the frame's left or right edge cuts off, completed to the thing's width: what leaves the frame goes on
+    /// as it did and grows no narrower.
+    fn whole(&self, area: &UnitBox) -> UnitBox {
+        let width = self.w.value.max(area.x1 - area.x0);
+        match (area.x0 <= 0.0, area.x1 >= 1.0) {
+            (true, false) => UnitBox { x0: area.x1 - width, ..*area },
+            (false, true) => UnitBox { x1: area.x0 + width, ..*area },
+            _ => *area,
+        }
+    }
+
     /// What of it is in the frame.
     pub fn inside(&self) -> UnitBox {
         let UnitBox { x0, y0, x1, y1 } = self.area();
@@ -133,6 +145,7 @@ impl Motion {
     /// How badly a box fits (0 at best): half its squared distance in deviations, and what it costs that the guess is
     /// wide.
     pub fn misfit(&self, area: &UnitBox) -> (f32, f32) {
+        let area = &self.whole(area);
         let ((x, y), (sx, sy)) = (area.centre(), scales(area));
         let each = [
             self.x.misfit(x, PLACE_NOISE * sx),
@@ -163,6 +176,20 @@ mod tests {
         assert!((x - 0.5).abs() < 0.02, "{x}");
         let fits = |x| motion.after(0.5).misfit(&at(x)).0;
         assert!(fits(0.5) < 0.2 && fits(0.7) > 2.0 && fits(0.5) < fits(0.45), "{} {}", fits(0.5), fits(0.7));
+    }
+
+    #[test]
+    fn what_leaves_the_frame_is_soon_expected_outside() {
+        let mut motion = Motion::new(&at(0.7));
+        for step in 1..=6 {
+            motion = motion.after(0.5);
+            let area = at(0.7 + 0.05 * step as f32);
+            motion.correct(&UnitBox::new(area.x0, area.y0, area.x1, area.y1), 1.0);
+        }
+        // Of the half that was seen last, nothing is left a moment later.
+        let (x, _) = motion.after(0.5).area().centre();
+        assert!((x - 1.05).abs() < 0.02, "{x}");
+        assert!(motion.after(0.5).inside().area() < 0.2 * at(0.7).area());
     }
 
     #[test]

@@ -3,7 +3,8 @@
 `python clip.py OUT` renders the demo clip: street.webm (VP8, 640x360, 15 frames a second) and street.json (COCO's form,
 with the colour, the share that can be seen, and a track id for each box; `empty` lists the seconds in which nothing is there).
 `python clip.py OUT --seed S --seconds N [--fps F]` renders another street with another cast, drawn by chance: street-S.webm
-and street-S.json. Half of its things are of pairs that the model has never seen.
+and street-S.json. Half of its things are of pairs that the model has never seen. With --nouns, all are of these: many of a
+kind pass each other.
 """
 
 import argparse
@@ -89,8 +90,8 @@ def demo() -> Scene:
     return Scene("street", 44, 15, _backdrop(SEED + 3, HORIZON), parts, SEED, [[22.6, 31.4]])
 
 
-def chance(seed: int, seconds: float, fps: int) -> Scene:
-    """Another street, another cast: things come one by one, a new one every few seconds, some stop on their way."""
+def chance(seed: int, seconds: float, fps: int, nouns=tuple(PACE)) -> Scene:
+    """Another street, another cast of these nouns: things come one by one, a new one every few seconds, some stop on their way."""
     rng = np.random.default_rng([SEED, seed])
     horizon = rng.uniform(165, 225)
     scale = lambda ground: 0.45 * (ground - horizon + 27)
@@ -100,7 +101,7 @@ def chance(seed: int, seconds: float, fps: int) -> Scene:
         ground, x = rng.uniform(horizon + 20, horizon + 60), rng.uniform(60, WIDTH - 60)
         parts.append(Part(kept, 0, seconds, x, x + 1e-6, scale(ground), ground))
     while time < seconds - 6:
-        noun = list(PACE)[rng.integers(len(PACE))]
+        noun = nouns[rng.integers(len(nouns))]
         new = thing(rng, RECIPES["held_out" if rng.uniform() < 0.5 else "standard"], noun)
         if new.trait == "lying":  # what lies does not cross the street
             new.trait = None
@@ -190,5 +191,6 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--fps", type=int, default=15)
+    parser.add_argument("--nouns", nargs="+", choices=list(PACE), default=list(PACE))
     args = parser.parse_args()
-    render(demo() if args.seed is None else chance(args.seed, args.seconds, args.fps), args.out)
+    render(demo() if args.seed is None else chance(args.seed, args.seconds, args.fps, args.nouns), args.out)
