@@ -22,8 +22,6 @@ const ALIKE: f32 = 2.0;
 const JUMP: f32 = 3.0;
 /// A wide guess counts so much.
 const WIDE: f32 = 0.5;
-/// A thing of which less than this is expected in the frame has left.
-const INSIDE: f32 = 0.3;
 /// Two boxes that share this much of the smaller one hide each other.
 const HIDDEN: f32 = 0.3;
 
@@ -69,8 +67,7 @@ pub fn associate(tracks: &[Track], detections: &[Detection], threshold: f32, now
 fn cost(track: &Track, expected: &Motion, detection: &Detection) -> f32 {
     let area = &detection.area;
     // What is expected outside has left, and whoever comes in there is another.
-    let guess = expected.area();
-    if expected.inside().area() < INSIDE * (guess.x1 - guess.x0) * (guess.y1 - guess.y0) {
+    if expected.has_left() {
         return f32::INFINITY;
     }
     let overlap = nearness(&expected.area(), area).max(nearness(&track.detection.area, area));

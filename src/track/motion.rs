@@ -15,6 +15,8 @@ const UNSTEADY: f32 = 0.5;
 const UNSTEADY_SIZE: f32 = 0.1;
 /// For so long it goes on as it did; beyond, the last place is the better guess. Seconds.
 const STEADY_S: f32 = 4.0;
+/// A thing of which less than this is in the frame has left.
+const INSIDE: f32 = 0.3;
 /// After this long nothing more is forgotten of where it was. Seconds.
 const FORGOTTEN_S: f32 = 4.0;
 
@@ -140,6 +142,12 @@ impl Motion {
     pub fn inside(&self) -> UnitBox {
         let UnitBox { x0, y0, x1, y1 } = self.area();
         UnitBox::new(x0, y0, x1, y1)
+    }
+
+    /// Whether it is in the frame no more, or hardly.
+    pub fn has_left(&self) -> bool {
+        let whole = self.area();
+        self.inside().area() < INSIDE * (whole.x1 - whole.x0) * (whole.y1 - whole.y0)
     }
 
     /// How badly a box fits (0 at best): half its squared distance in deviations, and what it costs that the guess is

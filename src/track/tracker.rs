@@ -97,7 +97,9 @@ impl Tracker {
     /// The things, certain or not, of which it is clear enough where they are among others.
     pub fn followed(&self, now: Timestamp) -> Vec<Followed> {
         let distinct = self.tracks.iter().filter(|track| track.is_distinct(now));
-        distinct.map(|track| Followed { expected: track.expected(now).inside(), seen: track.detection.area }).collect()
+        let expected = distinct.map(|track| (track.expected(now), track.detection.area));
+        let there = expected.filter(|(expected, _)| !expected.has_left());
+        there.map(|(expected, seen)| Followed { expected: expected.inside(), seen }).collect()
     }
 
     /// All tracks, those not yet certain among them.
