@@ -297,15 +297,16 @@ impl Watcher {
         let Some(publisher) = &self.outlets.publisher else { return };
         for presence in present {
             let now = (presence.count, presence.zones.clone());
-            let before = self.told.insert(presence.prompt.clone(), now).unwrap_or((usize::MAX, Vec::new()));
+            let (count_before, zones_before) = self.told.insert(presence.prompt.clone(), now).unzip();
+            let zones_before = zones_before.unwrap_or_default();
             let camera = &self.watch.camera().name;
-            for (zone, on) in presence.zones.iter().filter(|state| !before.1.contains(state)) {
+            for (zone, on) in presence.zones.iter().filter(|state| !zones_before.contains(state)) {
                 publisher.zone_state(camera, &presence.prompt, zone, *on);
             }
             let count = presence.count;
             let score = presence.things.iter().map(|thing| thing.score).reduce(f32::max);
             // The score changes with every frame; it is told with a change of the count only, and in the events.
-            if before.0 != count {
+            if count_before != Some(count) {
                 publisher.prompt_state(camera, &presence.prompt, count > 0, count, score);
             }
         }

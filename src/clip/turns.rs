@@ -23,21 +23,11 @@ struct Queue {
     is_taken: bool,
     /// Those who wait, in the order in which they came.
     waiting: Vec<ThreadId>,
-    /// How long each has held it of late.
-    used: HashMap<ThreadId, Use>,
-}
-
-/// For how long somebody held the lock, what is long ago counting less.
-#[derive(Clone, Copy, Debug)]
-struct Use {
-    seconds: f64,
-    at: Instant,
-}
-
-impl Use {
-    fn by(&self, now: Instant) -> f64 {
-        self.seconds * 0.5_f64.powf(now.duration_since(self.at).as_secs_f64() / FORGOTTEN_S)
-    }
+    /// For how many seconds each has held it, what is long ago counting less. All are as of the end of the last turn: those
+    /// who wait compare them at different moments, and must find the same one first, or nobody would go on.
+    used: HashMap<ThreadId, f64>,
+    /// When the last turn ended.
+    ended: Option<Instant>,
 }
 
 /// A turn, which ends when this is dropped.
@@ -68,10 +58,21 @@ impl Turns {
 impl Queue {
     /// Whose turn it is next.
     fn first(&self) -> Option<ThreadId> {
-        let now = Instant::now();
-        let used = |who: &ThreadId| self.used.get(who).map_or(0.0, |used| used.by(now));
+        let used = |who: &ThreadId| self.used.get(who).copied().unwrap_or(0.0);
         // Of equals, `min_by` takes the first.
         self.waiting.iter().copied().min_by(|a, b| used(a).total_cmp(&used(b)))
+    }
+
+    /// Notes a turn that ends now.
+    fn note(&mut self, who: ThreadId, seconds: f64, now: Instant) {
+        let passed = self.ended.replace(now).map_or(0.0, |ended| now.duration_since(ended).as_secs_f64());
+        let left = 0.5_f64.powf(passed / FORGOTTEN_S);
+        self.used.retain(|_, used| {
+            *used *= left;
+            *used > NONE
+        });
+        *self.used.entry(who).or_default() += seconds;
+        self.is_taken = false;
     }
 }
 
@@ -87,11 +88,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut queue = self.turns.queue();
         let now = Instant::now();
-        queue.used.retain(|_, used| used.by(now) > NONE);
-        let held = now.duration_since(self.since).as_secs_f64();
-        let before = queue.used.get(&thread::current().id()).map_or(0.0, |used| used.by(now));
-        queue.used.insert(thread::current().id(), Use { seconds: before + held, at: now });
-        queue.is_taken = false;
+        queue.note(thread::current().id(), now.duration_since(self.since).as_secs_f64(), now);
         drop(queue);
         self.turns.next.notify_all();
     }
@@ -138,8 +135,29 @@ mod tests {
 
     #[test]
     fn use_is_forgotten() {
-        let (now, at) = (Instant::now() + Duration::from_secs(3), Instant::now());
-        let used = Use { seconds: 0.8, at }.by(now);
-        assert!((used - 0.1).abs() < 1e-3, "{used}");
+        let (mut queue, who, now) = (Queue::default(), thread::current().id(), Instant::now());
+        queue.note(who, 0.8, now);
+        queue.note(who, 0.1, now + Duration::from_secs(3));
+        assert!((queue.used[&who] - 0.2).abs() < 1e-6, "{:?}", queue.used);
+        let other = thread::spawn(|| thread::current().id()).join().expect("an id");
+        queue.note(other, 0.1, now + Duration::from_secs(60));
+        assert!(!queue.used.contains_key(&who), "{:?}", queue.used);
+    }
+
+    #[test]
+    fn many_who_ask_at_once_all_get_on() {
+        let (turns, held) = (Turns::default(), Mutex::new(()));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let _turn = turns.take();
+                        // Whoever has the turn has it alone.
+                        drop(held.try_lock().expect("one at a time"));
+                    }
+                });
+            }
+        });
+        assert!(turns.queue().waiting.is_empty() && !turns.queue().is_taken);
     }
 }

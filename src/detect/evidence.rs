@@ -54,8 +54,7 @@ impl EvidenceMap {
     }
 
     /// The box of the thing that `tile` speaks for: the cells that hang together around the strongest cell in the tile.
-    /// It reaches no further than `spread` says.
-    /// What is `taken` belongs to others.
+    /// It reaches no further than `spread` says, and not into what is `taken` by others.
     pub fn locate(&self, tile: &UnitBox, spread: Spread, taken: &[UnitBox]) -> UnitBox {
         let (w, h) = (spread.reach * (tile.x1 - tile.x0), spread.reach * (tile.y1 - tile.y0));
         let reach = UnitBox::new(tile.x0 - w, tile.y0 - h, tile.x1 + w, tile.y1 + h);

@@ -15,10 +15,10 @@ const UNSTEADY: f32 = 0.5;
 const UNSTEADY_SIZE: f32 = 0.1;
 /// For so long it goes on as it did; beyond, the last place is the better guess. Seconds.
 const STEADY_S: f32 = 4.0;
-/// A thing of which less than this is in the frame has left.
-const INSIDE: f32 = 0.3;
 /// After this long nothing more is forgotten of where it was. Seconds.
 const FORGOTTEN_S: f32 = 4.0;
+/// A thing of which less than this is in the frame has left.
+const INSIDE: f32 = 0.3;
 
 /// One coordinate and its rate, with their covariance.
 #[derive(Clone, Copy, Debug)]
