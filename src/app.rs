@@ -48,7 +48,9 @@ pub fn run(settings: Settings, limit: Option<Duration>, ready: impl FnOnce(Optio
         .build()
         .context("cannot start the runtime")?;
     listen_to_signals(&runtime, &shutdown)?;
-    let store = settings.mqtt.as_ref().map(|_| Store::open(&settings.store)).transpose()?;
+    // What was learnt and what is parked are kept in a file without a broker too.
+    let is_kept = settings.mqtt.is_some() || settings.store.path.is_some();
+    let store = is_kept.then(|| Store::open(&settings.store)).transpose()?;
     let stored = store.as_ref().map(stored_changes).transpose()?.unwrap_or_default();
     let Laid { cameras, fitting: changes, misfits } = settings.written.cameras(&stored);
     misfits.iter().for_each(|fault| tracing::warn!("{fault}"));

@@ -7,6 +7,7 @@ mod questions;
 mod relations;
 
 pub use calibrated::Learnt;
+use jiff::Timestamp;
 pub use looks::Try;
 use looks::{Look, Looks, Spent};
 use relations::Relations;
@@ -241,6 +242,21 @@ impl Watch {
         for parked in parked {
             if let Some(prompt) = self.camera.prompts.iter().position(|prompt| prompt.name == parked.prompt) {
                 self.trackers[prompt].remember(parked);
+            }
+        }
+    }
+
+    /// When the prompts that have a cooldown last alerted, to be given to [`Self::pause`] by the next watch over this camera.
+    pub fn alerted(&self) -> Vec<(Name, Timestamp)> {
+        let prompts = self.camera.prompts.iter().zip(&self.trackers);
+        prompts.filter_map(|(prompt, tracker)| Some((prompt.name.clone(), tracker.alerted()?))).collect()
+    }
+
+    /// Lets cooldowns go on that began when it was last watched. What is of no prompt here is left out.
+    pub fn pause(&mut self, alerted: Vec<(Name, Timestamp)>) {
+        for (name, at) in alerted {
+            if let Some(prompt) = self.camera.prompts.iter().position(|prompt| prompt.name == name) {
+                self.trackers[prompt].pause_from(at);
             }
         }
     }

@@ -284,6 +284,22 @@ fn a_cooldown_holds_new_events_back_while_what_is_there_is_known() {
 }
 
 #[test]
+fn a_cooldown_goes_on_over_a_restart_but_no_longer_where_the_clock_was_set_back() {
+    let mut first = tracker("cooldown_s = 60");
+    assert_eq!(begun(&told(&mut first, 1000.0, 1005.0, |_| vec![seen(0.5, 0)])), 1);
+    let alerted = first.alerted().expect("it has");
+    for (starts, begins) in [(1030.0, 1060.0), (100.0, 100.5)] {
+        let mut second = tracker("cooldown_s = 60");
+        second.pause_from(alerted);
+        let all = told(&mut second, starts, starts + 60.0, |_| vec![seen(0.2, 1)]);
+        assert!(kinds(&all)[0] == "new" && (begins..begins + 1.5).contains(&all[0].0.1), "{:?}", all[0].0);
+    }
+    let mut without = tracker("");
+    told(&mut without, 0.0, 5.0, |_| vec![seen(0.5, 0)]);
+    assert_eq!(without.alerted(), None, "nothing to keep where no cooldown asks for it");
+}
+
+#[test]
 fn a_detection_becomes_an_alert_once() {
     let severities = |told: &[(Told, Change)]| -> Vec<(&'static str, Severity)> {
         let one = |((kind, _), change): &(Told, Change)| match change {

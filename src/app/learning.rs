@@ -1,5 +1,5 @@
-//! Learning: what a camera's watch knows of its scene, kept in the store over restarts: what the background scores, and what
-//! stands still.
+//! Learning: what a camera's watch knows of its scene, kept in the store over restarts: what the background scores, what
+//! stands still, and when it last alerted.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -36,11 +36,14 @@ pub(super) struct Learning {
     tries: Vec<(UnitBox, StoredTry)>,
     /// The events of the parked things that the store has, and when it was last given them.
     parked: (BTreeSet<String>, Option<Timestamp>),
+    /// When prompts last alerted, as the store has it.
+    alerted: Vec<(Name, Timestamp)>,
 }
 
 impl Learning {
     pub(super) fn new(store: Option<Store>, model: String) -> Self {
-        Self { store, model, kept: Instant::now(), tries: Vec::new(), parked: (BTreeSet::new(), None) }
+        let (tries, parked, alerted) = (Vec::new(), (BTreeSet::new(), None), Vec::new());
+        Self { store, model, kept: Instant::now(), tries, parked, alerted }
     }
 
     /// What a prompt was learnt as.
@@ -79,6 +82,13 @@ impl Learning {
             Ok(parked) => watch.remember(parked),
             Err(error) => tracing::warn!(%camera, "what was parked is not known: {error}"),
         }
+        match store.alerted(&camera) {
+            Ok(alerted) => {
+                watch.pause(alerted);
+                self.alerted = watch.alerted();
+            }
+            Err(error) => tracing::warn!(%camera, "when it last alerted is not known: {error}"),
+        }
     }
 
     /// Drops tries at what is no longer asked for, or in other words.
@@ -102,6 +112,19 @@ impl Learning {
             tracing::warn!(camera = %watch.camera().name, "what is parked is not kept: {error}");
         }
         self.parked = (events, Some(now));
+    }
+
+    /// Keeps when the prompts last alerted, if that is other than what the store has.
+    pub(super) fn keep_alerted(&mut self, watch: &Watch) {
+        let Some(store) = &self.store else { return };
+        let alerted = watch.alerted();
+        if alerted == self.alerted {
+            return;
+        }
+        if let Err(error) = store.keep_alerted(&watch.camera().name, &alerted) {
+            tracing::warn!(camera = %watch.camera().name, "when it last alerted is not kept: {error}");
+        }
+        self.alerted = alerted;
     }
 
     /// Notes what the background came up with: the nearest tries of different parts are offered as what to say no to.

@@ -248,6 +248,7 @@ impl Watcher {
         self.learning.note(&self.watch, &frame, &sight.tries);
         self.learning.keep_sometimes(&self.watch);
         self.learning.keep_parked(&self.watch, frame.captured, false);
+        self.learning.keep_alerted(&self.watch);
         self.outlets.views.show(&self.watch.camera().name, frame, marks);
     }
 

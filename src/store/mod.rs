@@ -1,6 +1,6 @@
 //! The store: a SQLite file with the *outbox* (events that the broker has not acknowledged yet), the *history* (those
-//! that it has, and pictures), what was changed by message, what was learnt of the cameras and stands still before them, and how
-//! often Sparkplug's node was born.
+//! that it has, and pictures), what was changed by message, what was learnt of the cameras, what stands still before them and when
+//! they last alerted, and how often Sparkplug's node was born.
 //!
 //! An event is written here before anything else happens to it, and leaves the outbox in one of two ways, each counted:
 //! the broker acknowledged it, or it expired by age, number or space. Time is passed in.
@@ -12,6 +12,7 @@ mod error;
 mod history;
 mod outbox;
 mod parked;
+mod pauses;
 mod space;
 
 use std::collections::{HashSet, VecDeque};

@@ -119,6 +119,16 @@ impl Tracker {
         self.memory.keep(parked);
     }
 
+    /// When an event of the prompt last began, or rose, that another is not to follow too soon: where a cooldown asks for it.
+    pub fn alerted(&self) -> Option<Timestamp> {
+        self.alerted.filter(|_| !self.telling.rules.cooldown.is_zero())
+    }
+
+    /// Goes on with the pause after an event that began before this did.
+    pub fn pause_from(&mut self, alerted: Timestamp) {
+        self.alerted = Some(alerted);
+    }
+
     /// Takes one frame's detections.
     pub fn step(&mut self, mut detections: Vec<Detection>, now: Timestamp) -> Vec<Change> {
         self.memory.forget(self.events.parked_for, now);
@@ -226,7 +236,8 @@ fn watch(
         return None;
     }
     let begins = !track.begun;
-    let pausing = alerted.is_some_and(|at| since(at, now) < telling.rules.cooldown);
+    // A clock set back must not make a pause longer.
+    let pausing = alerted.is_some_and(|at| at <= now && since(at, now) < telling.rules.cooldown);
     if begins && (pausing || track.hushed) {
         return None;
     }
