@@ -42,6 +42,13 @@ install_packages() {
   [ $status = 0 ] || die "apt-get could not install: ${missing[*]}"
 }
 
+# Says so if less than $1 GB are free for the build: a full disk fails in the linker, with a message that names no disk.
+need_disk() {
+  local free
+  free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
+  [ "$free" -ge "$1" ] || say "Only $free GB are free here; building from nothing takes about $1"
+}
+
 # Whether version $1 is at least $2.
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 

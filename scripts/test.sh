@@ -5,6 +5,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+need_disk 4
 need_rust rustfmt-web rust-web-clippy
 cargo fmt --version >/dev/null 2>&1 || die "cargo fmt is missing: rustup component add rustfmt, or Debian's rustfmt-web"
 cargo clippy --version >/dev/null 2>&1 || die "cargo clippy is missing: rustup component add clippy, or Debian's rust-web-clippy"

@@ -1,8 +1,5 @@
 //! Capture from real files, test pictures, the embedded clip and an RTSP camera on loopback.
 
-#[path = "support/rtsp.rs"]
-mod rtsp;
-
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
@@ -15,6 +12,8 @@ use lookout::capture::{
 use lookout::config::settings::{CameraSettings, Rotation, Source};
 use lookout::frame::Frame;
 use lookout::shutdown::Shutdown;
+
+use crate::support::rtsp;
 
 /// Longer than any start or backoff that these tests meet, on a loaded machine too.
 const SOON: Duration = Duration::from_secs(60);

@@ -1,9 +1,5 @@
 //! The CLIP station against what the original implementation computes, and against broken models.
 
-#[path = "support/onnx.rs"]
-#[allow(dead_code)]
-mod onnx;
-#[path = "clip/ready.rs"]
 mod ready;
 
 use std::path::{Path, PathBuf};

@@ -1,10 +1,5 @@
 //! Control by message: what is asked on `set` topics, from the payload to the running program.
 
-#[path = "support/mosquitto.rs"]
-mod mosquitto;
-#[path = "support/program.rs"]
-mod program;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -15,9 +10,10 @@ use lookout::config::{Changes, Laid, parse};
 use lookout::mqtt::command::read;
 use lookout::mqtt::{Asked, Topics};
 use lookout::store::Store;
-use mosquitto::Mosquitto;
-use program::{Hears, Running, config, output};
 use serde_json::{Value, json};
+
+use crate::support::mosquitto::Mosquitto;
+use crate::support::program::{Hears, Running, config, output};
 
 fn name(text: &str) -> Name {
     Name::new(text).expect("a valid name")

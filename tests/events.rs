@@ -1,9 +1,5 @@
 //! `lookout events` on a store with known events.
 
-#[path = "support/mqtt.rs"]
-#[allow(dead_code, reason = "tests/mqtt.rs uses the rest")]
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +12,8 @@ use lookout::mqtt::payload::EventMessage;
 use lookout::store::{OutboxId, Store};
 use lookout::track::{Event, EventKind};
 use serde_json::Value;
-use support::{event, name};
+
+use crate::support::mqtt::{event, name};
 
 fn message(id: &str, kind: EventKind, sequence: u32) -> Vec<u8> {
     let phrase = "a dog, \"large\"".to_owned();

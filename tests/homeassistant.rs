@@ -1,20 +1,15 @@
 //! Home Assistant discovery against a real broker.
 
-#[path = "support/mosquitto.rs"]
-mod mosquitto;
-#[path = "support/mqtt.rs"]
-#[allow(dead_code, reason = "tests/mqtt.rs uses the rest")]
-mod support;
-
 use std::path::Path;
 use std::time::Duration;
 
 use lookout::config::settings::{CameraSettings, DiscoveryForm, HomeAssistantSettings, MqttSettings};
 use lookout::mqtt::{Discovery, Topics};
-use mosquitto::Mosquitto;
 use rumqttc::{Client, MqttOptions, QoS};
 use serde_json::Value;
-use support::{Device, Subscriber, golden, in_memory, name, settings};
+
+use crate::support::mosquitto::Mosquitto;
+use crate::support::mqtt::{Device, Subscriber, golden, in_memory, name, settings};
 
 const SOON: Duration = Duration::from_secs(20);
 const CAMERA: &str = "homeassistant/device/lookout_hof/camera_gate/config";

@@ -1,11 +1,5 @@
 //! MQTT and the store, with a real broker.
 
-#[path = "support/mosquitto.rs"]
-mod mosquitto;
-#[path = "support/mqtt.rs"]
-#[allow(dead_code, reason = "tests/homeassistant.rs uses the rest")]
-mod support;
-
 use std::time::Duration;
 
 use lookout::capture::CameraStatus;
@@ -13,8 +7,9 @@ use lookout::config::settings::{EventForm, Protocol, Secret, TlsSettings, TopicS
 use lookout::mqtt::Stats;
 use lookout::mqtt::{MqttError, probe};
 use lookout::track::EventKind;
-use mosquitto::Mosquitto;
-use support::{Device, Subscriber, event, golden, in_memory, name, schema, settings, tls_files};
+
+use crate::support::mosquitto::Mosquitto;
+use crate::support::mqtt::{self, Device, Subscriber, event, golden, in_memory, name, schema, settings, tls_files};
 
 /// Longer than any backoff that these tests meet.
 const SOON: Duration = Duration::from_secs(15);
@@ -95,7 +90,7 @@ fn an_outage_loses_no_event() {
     device.publisher.event(&event(EventKind::New, 0)).expect("stored");
     hears.await_events(1, SOON);
     // Until the device has the acknowledgement, it may rightly send the event again.
-    support::await_that(SOON, || store.counts().waiting == 0);
+    mqtt::await_that(SOON, || store.counts().waiting == 0);
     broker.kill();
     for sequence in 1..=40 {
         device.publisher.event(&event(EventKind::Update, sequence)).expect("stored");
@@ -117,7 +112,7 @@ fn an_outage_loses_no_event() {
 #[test]
 fn events_of_an_earlier_run_are_published_as_historical() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let open = || support::open(Some(folder.path().join("state/lookout.db")), 100);
+    let open = || mqtt::open(Some(folder.path().join("state/lookout.db")), 100);
     {
         let nowhere = Device::start(settings(1), &open());
         nowhere.publisher.event(&event(EventKind::New, 0)).expect("stored");
@@ -149,7 +144,7 @@ fn a_wrong_password_is_told_as_such() {
         let mut settings = settings(broker.port);
         settings.user = Some("ada".to_owned());
         settings.password = Some(Secret::new(password));
-        support::block_on(probe(&settings))
+        mqtt::block_on(probe(&settings))
     };
     with("right").expect("lets her in");
     let error = with("wrong").expect_err("does not let her in");
@@ -161,11 +156,11 @@ fn a_wrong_password_is_told_as_such() {
 
 #[test]
 fn a_missing_broker_and_an_unknown_host_are_told_as_such() {
-    let error = support::block_on(probe(&settings(1))).expect_err("nobody listens on port 1");
+    let error = mqtt::block_on(probe(&settings(1))).expect_err("nobody listens on port 1");
     assert!(matches!(error, MqttError::Unreachable { .. }), "{error}");
     let mut unknown = settings(1883);
     unknown.host = "no-such-host.invalid".to_owned();
-    let error = support::block_on(probe(&unknown)).expect_err("a reserved name");
+    let error = mqtt::block_on(probe(&unknown)).expect_err("a reserved name");
     assert!(matches!(error, MqttError::UnknownHost { .. }), "{error}");
 }
 
@@ -189,21 +184,21 @@ fn tls_with_an_own_authority_and_a_client_certificate() {
         client: Some((at("client.pem"), at("client.key"))),
         alpn: Vec::new(),
     });
-    support::block_on(probe(&settings)).expect("both sides trust each other");
+    mqtt::block_on(probe(&settings)).expect("both sides trust each other");
     let device = Device::start(settings.clone(), &in_memory());
     device.publisher.event(&event(EventKind::New, 0)).expect("stored");
     assert!(device.publisher.finish(DEADLINE));
 
     settings.tls = Some(TlsSettings { ca: Some(at("ca.pem")), client: None, alpn: Vec::new() });
-    let error = support::block_on(probe(&settings)).expect_err("the client's certificate is missing");
+    let error = mqtt::block_on(probe(&settings)).expect_err("the client's certificate is missing");
     assert!(matches!(error, MqttError::Tls { .. } | MqttError::Lost { .. }), "{error}");
 
     settings.tls = Some(TlsSettings { ca: Some(at("other-ca.pem")), client: None, alpn: Vec::new() });
-    let error = support::block_on(probe(&settings)).expect_err("the broker's authority is not trusted");
+    let error = mqtt::block_on(probe(&settings)).expect_err("the broker's authority is not trusted");
     assert!(matches!(error, MqttError::Tls { .. }), "{error}");
 
     settings.tls = Some(TlsSettings { ca: Some(at("missing.pem")), client: None, alpn: Vec::new() });
-    let error = support::block_on(probe(&settings)).expect_err("the file is missing");
+    let error = mqtt::block_on(probe(&settings)).expect_err("the file is missing");
     assert!(error.to_string().contains("missing.pem"), "{error}");
 }
 
@@ -221,7 +216,7 @@ fn protocols_are_offered_by_alpn() {
         let read = std::io::Read::read(&mut listener.accept().expect("comes").0, &mut hello).expect("speaks");
         String::from_utf8_lossy(&hello[..read]).into_owned()
     });
-    support::block_on(probe(&settings)).expect_err("hung up");
+    mqtt::block_on(probe(&settings)).expect_err("hung up");
     assert!(hello.join().expect("no panic").contains("x-amzn-mqtt-ca"));
 }
 
@@ -231,7 +226,7 @@ fn an_older_broker_is_spoken_to_in_its_own_tongue() {
     let mut hears = Subscriber::new(broker.port);
     let mut settings = settings(broker.port);
     settings.protocol = Protocol::V311;
-    support::block_on(probe(&settings)).expect("lets it in");
+    mqtt::block_on(probe(&settings)).expect("lets it in");
     let device = Device::start(settings, &in_memory());
     device.publisher.event(&event(EventKind::New, 0)).expect("stored");
     hears.await_events(1, SOON);
@@ -321,7 +316,7 @@ fn events_wait_for_a_broker_that_lets_the_device_in_later() {
     broker.restart();
     let mut hears = Subscriber::new(broker.port);
     hears.await_value("lookout/hof/gate/status", "online", SOON);
-    support::await_that(SOON, || store.counts().published == 1);
+    mqtt::await_that(SOON, || store.counts().published == 1);
     assert!(device.publisher.finish(DEADLINE));
 }
 

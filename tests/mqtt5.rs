@@ -1,22 +1,17 @@
 //! What only MQTT 5 tells: media types, expiry, user properties, answers with correlation data.
 
-#[path = "support/mosquitto.rs"]
-mod mosquitto;
-#[path = "support/mqtt.rs"]
-#[allow(dead_code, reason = "tests/mqtt.rs uses the rest")]
-mod support;
-
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use lookout::mqtt::{Asked, Refusal, Request};
 use lookout::track::EventKind;
-use mosquitto::Mosquitto;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish, PublishProperties};
 use rumqttc::v5::{Client, Event, MqttOptions};
 use serde_json::Value;
-use support::{Device, event, in_memory, name, settings};
+
+use crate::support::mosquitto::Mosquitto;
+use crate::support::mqtt::{Device, event, in_memory, name, settings};
 
 const SOON: Duration = Duration::from_secs(20);
 

@@ -1,13 +1,5 @@
 //! Nothing is lost: the outbox against brokers that die, networks that are cut, kills and full disks.
 
-#[path = "support/mosquitto.rs"]
-mod mosquitto;
-#[path = "support/proxy.rs"]
-mod proxy;
-#[path = "support/mqtt.rs"]
-#[allow(dead_code, reason = "tests/mqtt.rs uses the rest")]
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -18,10 +10,11 @@ use lookout::config::file::default_store;
 use lookout::config::settings::{Protocol, StoreSettings};
 use lookout::store::{OutboxId, Store, Wanted};
 use lookout::track::{Event, EventKind};
-use mosquitto::Mosquitto;
-use proxy::Proxy;
 use serde_json::Value;
-use support::{Device, event, name, settings};
+
+use crate::support::mosquitto::Mosquitto;
+use crate::support::mqtt::{self, Device, event, name, settings};
+use crate::support::proxy::Proxy;
 
 const SOON: Duration = Duration::from_secs(60);
 const ALL: u32 = 500;
@@ -67,7 +60,7 @@ fn device_process() {
         std::fs::rename(Path::new(folder).join("next"), &said).expect("renamed");
         std::thread::sleep(Duration::from_millis(30));
     }
-    support::await_that(10 * SOON, || store.counts().waiting == 0);
+    mqtt::await_that(10 * SOON, || store.counts().waiting == 0);
     assert!(device.publisher.finish(SOON));
 }
 
@@ -78,7 +71,7 @@ fn store(folder: &Path) -> Store {
 
 fn device_process_on(port: u16, folder: &Path) -> Child {
     Command::new(std::env::current_exe().expect("this test's own path"))
-        .args(["--exact", "device_process", "--nocapture"])
+        .args(["--exact", "outbox::device_process", "--nocapture"])
         .env("LOOKOUT_TEST_DEVICE", format!("{port} {}", folder.display()))
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,9 +1,5 @@
 //! What is written on the wire and in the store, without a broker.
 
-#[path = "support/mqtt.rs"]
-#[allow(dead_code, reason = "tests/mqtt.rs uses the rest")]
-mod support;
-
 use lookout::detect::Related;
 use lookout::frame::UnitBox;
 use lookout::mqtt::payload::{EventMessage, stats_json};
@@ -12,7 +8,8 @@ use lookout::mqtt::{Stats, board::Board};
 use lookout::prompts::relation::Kind;
 use lookout::store::{OutboxCounts, OutboxId, StoreError};
 use lookout::track::EventKind;
-use support::{event, golden, name, schema};
+
+use crate::support::mqtt::{self, event, golden, name, schema};
 
 #[test]
 fn payloads_are_pinned_by_golden_files() {
@@ -89,14 +86,14 @@ fn the_store_keeps_events_over_a_restart_and_expires_the_oldest() {
     let json = |events: &[lookout::store::Pending]| events.iter().map(|e| e.json.clone()).collect::<Vec<_>>();
     let all = OutboxId::default();
 
-    let store = support::open(Some(path.clone()), 3);
+    let store = mqtt::open(Some(path.clone()), 3);
     let ids: Vec<_> = (0..4u8).map(|n| store.push_event("gate", "e", &[n], at(n.into())).expect("stored")).collect();
     assert_eq!((store.counts().waiting, store.counts().expired), (3, 1));
     assert!(store.acknowledge(ids[1]).expect("written"));
     assert!(!store.acknowledge(ids[0]).expect("written"), "it had expired");
     drop(store);
 
-    let store = support::open(Some(path.clone()), 3);
+    let store = mqtt::open(Some(path.clone()), 3);
     assert_eq!((store.counts().waiting, store.counts().expired), (2, 0));
     assert_eq!(json(&store.pending(all, None, 10).expect("read")), [[2], [3]]);
     assert_eq!(json(&store.pending(ids[2], None, 10).expect("read")), [[3]]);

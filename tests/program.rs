@@ -1,18 +1,12 @@
 //! The whole program as people run it: its commands, a real broker, a real camera.
 
-#[path = "support/mosquitto.rs"]
-mod mosquitto;
-#[path = "support/program.rs"]
-#[allow(dead_code, reason = "tests/commands.rs uses the rest")]
-mod program;
-#[path = "support/rtsp.rs"]
-mod rtsp;
-
 use std::collections::BTreeMap;
 
-use mosquitto::Mosquitto;
-use program::{Hears, Running, config, output};
 use serde_json::Value;
+
+use crate::support::mosquitto::Mosquitto;
+use crate::support::program::{Hears, Running, config, output};
+use crate::support::rtsp;
 
 fn street(port: u16) -> String {
     format!(

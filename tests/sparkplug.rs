@@ -1,14 +1,5 @@
 //! Sparkplug B over a real broker: births before data, an unbroken sequence, deaths that belong to their births, rebirth.
 
-#[path = "support/mosquitto.rs"]
-mod mosquitto;
-#[path = "support/program.rs"]
-#[allow(dead_code, reason = "tests/commands.rs uses the rest")]
-mod program;
-#[path = "support/mqtt.rs"]
-#[allow(dead_code, reason = "tests/mqtt.rs uses the rest")]
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
@@ -20,11 +11,12 @@ use lookout::config::settings::{CameraSettings, MqttSettings, Protocol};
 use lookout::config::sparkplug::SparkplugSettings;
 use lookout::mqtt::sparkplug::wire::{Metric, Payload, Value};
 use lookout::track::EventKind;
-use mosquitto::Mosquitto;
-use program::{Running, config};
 use prost::Message;
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
-use support::{Device, event, in_memory, name, open, settings};
+
+use crate::support::mosquitto::Mosquitto;
+use crate::support::mqtt::{Device, event, in_memory, name, open, settings};
+use crate::support::program::{Running, config};
 
 const SOON: Duration = Duration::from_secs(20);
 

@@ -10,8 +10,8 @@ use lookout::frame::{Frame, PixelRect};
 use prost::Message;
 use tract_onnx::pb::ModelProto;
 
-use crate::onnx::Onnx;
-use crate::{copied, kept, shared};
+use super::{copied, kept, shared};
+use crate::support::onnx::Onnx;
 
 /// The model's file in its folder.
 const FILE: &str = "model/model.onnx";

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::hub::{Hub, Reply, Request};
-use crate::repository::{IMAGE, Machine, Repository, TEXT, sha256};
+use crate::support::hub::{Hub, Reply, Request};
+use crate::support::repository::{IMAGE, Machine, Repository, TEXT, sha256};
 
 /// Pulls from a hub whose answers for the image tower are changed, and checks that nothing is installed. What was said, and
 /// the machine.

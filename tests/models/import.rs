@@ -8,8 +8,8 @@ use lookout::clip::{Embedding, Model, TileEncoder};
 use lookout::frame::{Frame, PixelRect};
 use tempfile::TempDir;
 
-use crate::onnx::Onnx;
-use crate::repository::{CONFIG, Machine, Repository, TEXT, demo};
+use crate::support::onnx::Onnx;
+use crate::support::repository::{CONFIG, Machine, Repository, TEXT, demo};
 
 /// Nothing but the order of additions differs.
 const SAME: f32 = 0.9999;

@@ -1,6 +1,6 @@
 //! Installed models: named in the configuration, listed, inspected, removed.
 
-use crate::repository::{Machine, Repository, demo};
+use crate::support::repository::{Machine, Repository, demo};
 
 /// A machine with the demo model installed as `tiny`.
 fn with_tiny() -> Machine {

@@ -11,8 +11,8 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 
-use crate::hub::{Hub, Reply};
-use crate::repository::{COMMIT, IMAGE, Machine, REPO, Repository, TEXT, said};
+use crate::support::hub::{Hub, Reply};
+use crate::support::repository::{COMMIT, IMAGE, Machine, REPO, Repository, TEXT, said};
 
 /// Longer than anything here takes, on a loaded machine too.
 const SOON: Duration = Duration::from_secs(90);
@@ -88,7 +88,7 @@ fn what_the_catalogue_does_not_know_is_recorded_and_held_to() {
         "{recorded}"
     );
 
-    repository.0.insert("config.json".to_owned(), crate::repository::CONFIG.replace("128", "128 ").into());
+    repository.0.insert("config.json".to_owned(), crate::support::repository::CONFIG.replace("128", "128 ").into());
     let served = repository.clone();
     let hub = Hub::start(move |request| served.answer(request));
     let (well, text) = machine.pull(&hub.url(), &["--force"]);

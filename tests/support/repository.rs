@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::hub::{Reply, Request};
+use crate::support::hub::{Reply, Request};
 
 pub const REPO: &str = "someone/tiny-clip";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
