@@ -1,6 +1,7 @@
 //! The data's way as code: a frame goes in, what it means comes out.
 
 mod calibrated;
+mod closely;
 mod follow;
 mod looks;
 mod questions;
@@ -161,17 +162,22 @@ impl Watch {
         let floors = self.floors();
         let mut found = self.find(&floors, frame.captured);
         let (prompts, look) = (&self.camera.prompts, Look { frame, encoder, bank: &self.bank });
-        let confirmed = self.looks.confirm(&look, kept, prompts, &floors, &mut found)?;
-        self.see_anchors(&found, &floors, frame);
-        let mut closer = self.closer(&found, &floors, frame);
-        let wanted = self.looks.unconfirmed(&closer);
+        let beside = self.beside(&found, &floors, frame.captured);
+        let confirmed = self.looks.confirm(&look, kept, prompts, &floors, &mut found, &beside)?;
+        let (sure, beside) = (self.sure(), self.beside(&found, &floors, frame.captured));
         let (prompts, look) = (&self.camera.prompts, Look { frame, encoder, bank: &self.bank });
-        let closely = self.looks.confirm(&look, kept - confirmed, prompts, &floors, &mut closer)?;
-        for (question, more) in closer.into_iter().enumerate() {
-            joined(&mut found[question], more.into_iter().filter(|d| d.score >= floors[question]).collect());
-        }
+        let (refined, left) = self.looks.refine(&look, kept - confirmed, prompts, &sure, &mut found, &beside)?;
+        let confirmed = confirmed + refined;
+        spent.postponed += left;
+        self.see_anchors(&found, &floors, frame);
+        let (closer, beside) = (self.closer(&found, &floors, frame), self.beside(&found, &floors, frame.captured));
+        let (prompts, look) = (&self.camera.prompts, Look { frame, encoder, bank: &self.bank });
+        let (closer, closely, left) = self.looks.look_closely(&look, kept - confirmed, prompts, closer, &beside)?;
+        spent.postponed += left;
+        let mut more = vec![Vec::new(); found.len()];
+        closer.into_iter().filter(|d| d.score >= floors[d.prompt]).for_each(|d| more[d.prompt].push(d));
+        found.iter_mut().zip(more).for_each(|(found, more)| joined(found, more));
         spent.encoded += confirmed + closely;
-        spent.postponed += wanted - closely;
         Ok((self.relate(found, &floors, frame), confirmed + closely))
     }
 

@@ -11,6 +11,11 @@ const SIZES: [f32; 3] = [0.2, 0.4, 0.8];
 /// Middles of the smaller ones, as shares of the anchor's width; the largest is in the middle.
 const ACROSS: [f32; 3] = [0.3, 0.5, 0.7];
 
+/// How much smaller and larger the other crops of one thing are, and how far they are moved, as shares of its box.
+const CLOSER: f32 = 0.75;
+const WIDER: f32 = 1.35;
+const MOVED: f32 = 0.25;
+
 /// Boxes in which a thing could stand so to the anchor, at most 14. None for kinds whose things stand apart from their
 /// anchors: tiles see those. `aspect` is the frame's width over its height.
 pub fn closer(kind: Kind, anchor: &UnitBox, aspect: f32) -> Vec<UnitBox> {
@@ -42,12 +47,40 @@ pub fn closer(kind: Kind, anchor: &UnitBox, aspect: f32) -> Vec<UnitBox> {
     boxes
 }
 
+/// Other crops of what wavers: closer, wider, and moved by a quarter to each side. A box that was drawn too large or too
+/// narrow has the thing in one of them as the encoder knows it.
+pub fn around(area: &UnitBox) -> [UnitBox; 6] {
+    let ((x, y), (w, h)) = (area.centre(), (area.x1 - area.x0, area.y1 - area.y0));
+    let moved = |dx: f32, dy: f32, size: f32| {
+        let (x, y, half_w, half_h) = (x + dx * w, y + dy * h, size * w / 2.0, size * h / 2.0);
+        UnitBox::new(x - half_w, y - half_h, x + half_w, y + half_h)
+    };
+    [
+        moved(0.0, 0.0, CLOSER),
+        moved(0.0, 0.0, WIDER),
+        moved(-MOVED, 0.0, 1.0),
+        moved(MOVED, 0.0, 1.0),
+        moved(0.0, -MOVED, 1.0),
+        moved(0.0, MOVED, 1.0),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::settings::Name;
     use crate::detect::{Detection, Reference, related};
     use crate::prompts::relation::{Anchor, Place, Relation};
+
+    #[test]
+    fn other_crops_are_of_about_the_same_place() {
+        let area = UnitBox::new(0.4, 0.4, 0.5, 0.6);
+        let others = around(&area);
+        assert!(others.iter().all(|other| (0.5..0.7).contains(&other.iou(&area))), "{others:?}");
+        assert!(others[0].area() < area.area() && others[1].area() > area.area());
+        let corner = around(&UnitBox::new(0.0, 0.0, 0.1, 0.1));
+        assert!(corner.iter().all(|other| other.x0 >= 0.0 && other.y0 >= 0.0), "{corner:?}");
+    }
 
     #[test]
     fn what_is_looked_at_stands_as_the_phrase_says() {

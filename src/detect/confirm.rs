@@ -6,7 +6,7 @@
 use super::Detection;
 use crate::clip::Embedding;
 use crate::frame::{PixelRect, UnitBox};
-use crate::prompts::{PromptBank, Score};
+use crate::prompts::Score;
 
 /// At most so many things are looked at anew on one frame, however much time there is.
 pub const MOST: usize = 12;
@@ -16,14 +16,24 @@ const KEPT: usize = 128;
 const SAME_IOU: f32 = 0.8;
 /// Share of the crop's side that the thing's longer side takes.
 const FILLED: f32 = 0.75;
+/// A crop shows a thing of which it holds this part, or which is this part of it.
+const SHOWN: f32 = 0.25;
+/// Two boxes that overlap by more than this can be one thing, which does not stand beside itself.
+pub const ITSELF_IOU: f32 = 0.3;
 
-/// The looks at single things that still hold: nothing has changed there since.
-#[derive(Debug, Default)]
-pub struct Confirmations {
-    known: Vec<(UnitBox, Embedding)>,
+/// The looks at single things that still hold, and what each showed: nothing has changed there since.
+#[derive(Debug)]
+pub struct Confirmations<T = Embedding> {
+    known: Vec<(UnitBox, T)>,
 }
 
-impl Confirmations {
+impl<T> Default for Confirmations<T> {
+    fn default() -> Self {
+        Self { known: Vec::new() }
+    }
+}
+
+impl<T> Confirmations<T> {
     /// Forgets the looks at what lies in a part of the frame that has changed.
     pub fn forget(&mut self, changed: &UnitBox) {
         self.known.retain(|(area, _)| area.intersection(changed) == 0.0);
@@ -42,29 +52,45 @@ impl Confirmations {
         asked
     }
 
-    /// Keeps what the encoder made of a box's [`crop`].
-    pub fn keep(&mut self, area: UnitBox, embedding: Embedding) {
+    /// Keeps what a box's [`crop`] showed.
+    pub fn keep(&mut self, area: UnitBox, shown: T) {
         if self.known.len() == KEPT {
             self.known.remove(0);
         }
-        self.known.push((area, embedding));
+        self.known.push((area, shown));
     }
 
-    /// The detections with the scores of their own crops. Those that none was made of are left out.
-    pub fn confirm(&self, detections: Vec<Detection>, bank: &PromptBank) -> Vec<Detection> {
+    /// What the look showed that holds for a box.
+    pub fn of(&self, area: &UnitBox) -> Option<&T> {
+        let near = self.known.iter().map(|(known, shown)| (known.iou(area), shown));
+        near.filter(|(iou, _)| *iou > SAME_IOU).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, shown)| shown)
+    }
+}
+
+impl Confirmations {
+    /// The detections with what `score` makes of their own crops. Those that none was made of are left out.
+    pub fn confirm(
+        &self,
+        detections: Vec<Detection>,
+        score: impl Fn(&Detection, &Embedding) -> Score,
+    ) -> Vec<Detection> {
         let confirmed = |detection: Detection| {
             let embedding = self.of(&detection.area)?;
-            let Score { probability, margin, runner_up, .. } = bank.score(embedding).swap_remove(detection.prompt);
+            let Score { probability, margin, runner_up, .. } = score(&detection, embedding);
             let embedding = Some(embedding.clone());
             Some(Detection { score: probability, margin, runner_up, embedding, ..detection })
         };
         detections.into_iter().filter_map(confirmed).collect()
     }
+}
 
-    fn of(&self, area: &UnitBox) -> Option<&Embedding> {
-        let near = self.known.iter().map(|(known, embedding)| (known.iou(area), embedding));
-        near.filter(|(iou, _)| *iou > SAME_IOU).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, embedding)| embedding)
-    }
+/// Whether the [`crop`] of a thing holds enough of another one to show that too.
+pub fn shares_crop(thing: &UnitBox, other: &UnitBox, size: (u32, u32)) -> bool {
+    let seen = crop(thing, size);
+    let (w, h) = (size.0 as f32, size.1 as f32);
+    let [x, y, width, height] = [seen.x, seen.y, seen.width, seen.height].map(|pixels| pixels as f32);
+    let seen = UnitBox::new(x / w, y / h, (x + width) / w, (y + height) / h);
+    seen.intersection(other) >= SHOWN * seen.area().min(other.area())
 }
 
 /// The square around a box, with room for its surroundings, moved inwards at the frame's edge.

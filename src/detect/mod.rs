@@ -9,7 +9,7 @@ pub mod heat;
 pub mod relation;
 
 pub use anchor::Anchors;
-pub use closer::closer;
+pub use closer::{around, closer};
 pub use confirm::Confirmations;
 pub use divide::divided;
 pub use evidence::{EvidenceMap, Spread};

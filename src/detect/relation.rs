@@ -11,7 +11,9 @@ use crate::prompts::Relation;
 use crate::prompts::relation::Kind;
 
 /// How far "near" reaches, and things before and behind each other.
-const NEAR: f32 = 1.0;
+const NEAR: f32 = 1.5;
+/// How far "near" a zone reaches, in sizes of the thing.
+const NEAR_ZONE: f32 = 1.0;
 /// A thing counts as beside the anchor when its middle is beyond this share of the anchor's side, seen from the far edge.
 const BEYOND: f32 = 0.75;
 /// A thing is within another when this share of it is.
@@ -20,6 +22,8 @@ const WITHIN: f32 = 0.6;
 const RAISED: f32 = 0.15;
 /// Feet may seem to be so far above what they stand on, as a share of the thing's height.
 const AFLOAT: f32 = 0.25;
+/// What something stands before is seen in part: its box can be so much wider than was found.
+const CUT: f32 = 0.1;
 /// Two boxes that overlap by more than this are one thing, which stands in no relation to itself.
 const ITSELF_IOU: f32 = 0.5;
 
@@ -178,8 +182,8 @@ impl Pair {
             }
             Kind::Near => true,
             Kind::Inside => t.intersection(a) >= WITHIN * t.area(),
-            Kind::InFrontOf => t.y1 >= a.y1 && self.in_line(0.0),
-            Kind::Behind => t.y1 < a.y1 && self.in_line(0.0),
+            Kind::InFrontOf => t.y1 >= a.y1 && self.in_line(CUT),
+            Kind::Behind => t.y1 < a.y1 && self.in_line(CUT),
             Kind::Outside | Kind::Without => false,
         };
         let reach = distance.or(matches!(kind, Kind::Near | Kind::InFrontOf | Kind::Behind).then_some(NEAR));
@@ -198,7 +202,7 @@ fn in_zone(target: &UnitBox, kind: Kind, zone: &Polygon, distance: Option<f32>, 
         Kind::On => zone.contains(foot),
         Kind::Near => {
             let own = UnitBox { x0: target.x0 * aspect, x1: target.x1 * aspect, ..*target };
-            inside() || away(foot, zone, aspect) <= distance.unwrap_or(NEAR) * size(&own)
+            inside() || away(foot, zone, aspect) <= distance.unwrap_or(NEAR_ZONE) * size(&own)
         }
         _ => Pair::new(target, &around(zone), aspect).holds(kind, distance),
     }

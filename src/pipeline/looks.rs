@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::closely::Loudest;
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, PromptSettings};
 use crate::detect::{Confirmations, Detection, EvidenceMap, Spread, confirm, detections};
@@ -53,12 +54,13 @@ pub(super) struct Looks {
     /// What scores speak for: the tiles, or, in a dense look, the blocks of each.
     spots: Vec<UnitBox>,
     /// Rows of patches in a tile, in a dense look.
-    patch_rows: Option<usize>,
+    pub(super) patch_rows: Option<usize>,
     gate: MotionGate,
     foreground: Foreground,
     /// By question and spot.
     scores: Vec<Vec<Option<Score>>>,
     confirmations: Confirmations,
+    pub(super) closely: Confirmations<Loudest>,
     calibration: Calibration,
     /// Whether every part has been looked at once.
     complete: bool,
@@ -76,6 +78,7 @@ impl Looks {
             foreground: Foreground::default(),
             scores: vec![Vec::new(); questions],
             confirmations: Confirmations::default(),
+            closely: Confirmations::default(),
             calibration: Calibration::new(camera.prompts.len(), 0),
             complete: false,
         };
@@ -131,6 +134,7 @@ impl Looks {
         self.calibration.relay(kept, self.spots.len());
         self.gate = MotionGate::new(self.tiles.len(), REFRESH);
         self.confirmations = Confirmations::default();
+        self.closely = Confirmations::default();
         self.scores = vec![vec![None; self.spots.len()]; questions];
         self.complete = false;
     }
@@ -158,10 +162,10 @@ impl Looks {
         for tile in changed {
             let spots = self.spots_of(tile);
             self.scores.iter_mut().for_each(|scores| scores[spots.clone()].fill(None));
-            self.confirmations.forget(&self.tiles[tile].area);
+            self.forget_at(tile);
         }
         // Light that changes slowly is no change at any moment: what is refreshed is confirmed anew too.
-        chosen.iter().for_each(|tile| self.confirmations.forget(&self.tiles[*tile].area));
+        chosen.iter().for_each(|tile| self.forget_at(*tile));
         let crops: Vec<_> = chosen.iter().map(|tile| self.tiles[*tile].crop).collect();
         let embeddings: Vec<Vec<Embedding>> = match self.patch_rows {
             Some(rows) => {
@@ -191,6 +195,12 @@ impl Looks {
         Ok(Spent { encoded: chosen.len(), postponed: needed - chosen.len() })
     }
 
+    /// Forgets what single crops showed where a tile is.
+    fn forget_at(&mut self, tile: usize) {
+        self.confirmations.forget(&self.tiles[tile].area);
+        self.closely.forget(&self.tiles[tile].area);
+    }
+
     fn spots_of(&self, tile: usize) -> Range<usize> {
         let each = self.spots.len() / self.tiles.len();
         tile * each..(tile + 1) * each
@@ -203,7 +213,7 @@ impl Looks {
     }
 
     /// What a prompt's own crop has to be better by than it is: as the spots in it, on the mean.
-    fn handicap(&self, prompt: usize, area: &UnitBox, settings: &PromptSettings) -> f32 {
+    pub(super) fn handicap(&self, prompt: usize, area: &UnitBox, settings: &PromptSettings) -> f32 {
         let Some(bar) = self.calibration.bar(prompt, settings) else { return 0.0 };
         let inside = self.spots.iter().enumerate().filter(|(_, spot)| area.contains(spot.centre()));
         let handicaps = inside.map(|(spot, _)| self.calibration.handicap(prompt, spot, bar));
@@ -228,13 +238,8 @@ impl Looks {
         EvidenceMap::new(known, self.size.0 as f32 / self.size.1 as f32)
     }
 
-    /// How many crops [`Self::confirm`] would take for what was found, were there no limit.
-    pub(super) fn unconfirmed(&self, found: &[Vec<Detection>]) -> usize {
-        self.confirmations.asked(found.iter().flatten(), usize::MAX).len()
-    }
-
     /// Encodes a crop of each of these areas, and keeps what it shows.
-    fn look_at(&mut self, look: &Look<'_>, areas: &[UnitBox]) -> Result<(), ModelError> {
+    pub(super) fn look_at(&mut self, look: &Look<'_>, areas: &[UnitBox]) -> Result<(), ModelError> {
         let crops: Vec<_> = areas.iter().map(|area| confirm::crop(area, self.size)).collect();
         for (area, embedding) in areas.iter().zip(look.encoder.encode(look.frame, &crops)?) {
             self.confirmations.keep(*area, embedding);
@@ -243,7 +248,7 @@ impl Looks {
     }
 
     /// Looks once more at what was found and could go on a track (by question, from the score in `floors` on), and lets
-    /// that look decide. Returns how many crops it took, at most `most`.
+    /// that look decide. `beside` says by question where its things are. Returns how many crops it took, at most `most`.
     ///
     /// # Errors
     /// What the encoder says.
@@ -254,23 +259,57 @@ impl Looks {
         prompts: &[PromptSettings],
         floors: &[f32],
         found: &mut [Vec<Detection>],
+        beside: &[Vec<UnitBox>],
     ) -> Result<usize, ModelError> {
         let asked = self.confirmations.asked(found.iter().flatten().filter(|d| d.score >= floors[d.prompt]), most);
         self.look_at(look, &asked)?;
         for (found, floor) in found.iter_mut().zip(floors) {
             let (strong, weak): (Vec<_>, Vec<_>) = found.drain(..).partition(|d| d.score >= *floor);
-            let confirmed = self.confirmations.confirm(strong, look.bank);
-            found.extend(confirmed.into_iter().map(|d| match prompts.get(d.prompt) {
-                Some(prompt) => {
-                    let handicap = self.handicap(d.prompt, &d.area, prompt);
-                    Detection { score: probability(logit(d.score) - handicap), ..d }
-                }
-                None => d,
-            }));
+            found.extend(self.confirmed(look.bank, prompts, strong, beside, 0.0));
             found.extend(weak);
             found.sort_by(|a, b| b.score.total_cmp(&a.score));
         }
         Ok(asked.len())
+    }
+
+    /// Of these, at most `most` areas that no look holds for, and how many there are.
+    pub(super) fn ask<'a>(
+        &self,
+        found: impl Iterator<Item = &'a Detection> + Clone,
+        most: usize,
+    ) -> (Vec<UnitBox>, usize) {
+        (self.confirmations.asked(found.clone(), most), self.confirmations.asked(found, usize::MAX).len())
+    }
+
+    /// Detections with what their crops say of them, less a handicap in log-odds; without those that none was made of.
+    pub(super) fn confirmed(
+        &self,
+        bank: &PromptBank,
+        prompts: &[PromptSettings],
+        found: Vec<Detection>,
+        beside: &[Vec<UnitBox>],
+        handicap: f32,
+    ) -> Vec<Detection> {
+        let mut found = self.confirmations.confirm(found, |d, crop| self.score(bank, d, crop, beside));
+        for detection in &mut found {
+            let usual =
+                prompts.get(detection.prompt).map_or(0.0, |p| self.handicap(detection.prompt, &detection.area, p));
+            detection.score = probability(logit(detection.score) - usual - handicap);
+        }
+        found
+    }
+
+    /// What a thing's own crop says of it. Its anchor does not speak against it where the crop shows both.
+    fn score(&self, bank: &PromptBank, found: &Detection, crop: &Embedding, beside: &[Vec<UnitBox>]) -> Score {
+        bank.score_beside(found.prompt, &self.beside(bank, found, beside), crop)
+    }
+
+    /// The questions that a thing's stands in a relation to, and whose things its crop shows too.
+    pub(super) fn beside(&self, bank: &PromptBank, found: &Detection, beside: &[Vec<UnitBox>]) -> Vec<usize> {
+        let stands = |other: &UnitBox| {
+            found.area.iou(other) <= confirm::ITSELF_IOU && confirm::shares_crop(&found.area, other, self.size)
+        };
+        bank.partners(found.prompt).filter(|other| beside[*other].iter().any(stands)).collect()
     }
 
     /// Lets the background try to be each prompt, once a window: the best part of the frame that no thing is followed on,
@@ -305,7 +344,8 @@ impl Looks {
             let threshold = self.calibration.threshold(prompt, settings);
             // It must be a candidate before it is looked at, so the weaker of the two looks is what it reaches.
             let candidate = logit(found.score) + threshold - logit(floors[prompt]);
-            if let Some(own) = self.confirmations.confirm(vec![found], look.bank).pop() {
+            let score = |d: &Detection, crop: &Embedding| look.bank.score_beside(d.prompt, &[], crop);
+            if let Some(own) = self.confirmations.confirm(vec![found], score).pop() {
                 let reached = (logit(own.score) - self.handicap(prompt, &area, settings)).min(candidate);
                 self.calibration.tried(prompt, reached);
                 tried.push(Try { prompt, area, logit: reached, runner_up: own.runner_up });

@@ -4,13 +4,16 @@
 use jiff::Timestamp;
 
 use super::Watch;
+use crate::detect::confirm::shares_crop;
 use crate::detect::{Detection, Reference, closer, divided, related};
-use crate::frame::Frame;
+use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::probability;
 use crate::track::Tracker;
 
 /// So many closer looks at most for one prompt: the looks that are remembered are for others too.
 const CLOSER: usize = 28;
+/// Pixels; of what is smaller, no model can tell what it is.
+const SMALLEST: f32 = 20.0;
 
 impl Watch {
     /// By question, the score from which what is found is of use.
@@ -46,32 +49,70 @@ impl Watch {
         floors.iter().enumerate().map(find).collect()
     }
 
+    /// The score from which a question's thing is there.
+    fn threshold(&self, question: usize) -> f32 {
+        match self.camera.prompts.get(question) {
+            Some(prompt) => probability(self.looks.calibration().threshold(question, prompt)),
+            None => self.bank.entries()[question].prompt.threshold,
+        }
+    }
+
+    /// By question, the score from which a crop of its thing needs no other; `None` where one crop is all it gets: of those
+    /// that ask for no place and no number and are nobody's anchor.
+    pub(super) fn sure(&self) -> Vec<Option<f32>> {
+        let is_related = |question: usize| {
+            let prompt = self.camera.prompts.get(question);
+            let asks = prompt.is_some_and(|prompt| prompt.understood.relation.is_some());
+            asks || self.is_anchor(question)
+        };
+        let questions = 0..self.bank.entries().len();
+        questions.map(|question| is_related(question).then(|| self.threshold(question))).collect()
+    }
+
+    /// Where the things of each question are, as far as is known before they are confirmed; of those questions only that ask
+    /// for an anchor or are one.
+    pub(super) fn beside(&self, found: &[Vec<Detection>], floors: &[f32], now: Timestamp) -> Vec<Vec<UnitBox>> {
+        let areas = |(question, found): (usize, &Vec<Detection>)| -> Vec<UnitBox> {
+            if self.bank.partners(question).next().is_none() {
+                return Vec::new();
+            }
+            let strong = found.iter().filter(|thing| thing.score >= floors[question]).map(|thing| thing.area);
+            strong.chain(self.relations.there(question, now)).collect()
+        };
+        found.iter().enumerate().map(areas).collect()
+    }
+
     /// Notes where the anchors are.
     pub(super) fn see_anchors(&mut self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) {
         let anchors: Vec<usize> = (0..found.len()).filter(|question| self.is_anchor(*question)).collect();
         for question in anchors {
-            let threshold = match self.camera.prompts.get(question) {
-                Some(prompt) => probability(self.looks.calibration().threshold(question, prompt)),
-                None => self.bank.entries()[question].prompt.threshold,
-            };
+            let threshold = self.threshold(question);
             let strong = found[question].iter().filter(|thing| thing.score >= floors[question]);
             self.relations.see(question, strong, threshold, self.looks.complete(), frame.captured, &self.camera.events);
         }
     }
 
-    /// By question, where a closer look may show what tiles do not: beside anchors that nothing was found to stand to.
-    pub(super) fn closer(&self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) -> Vec<Vec<Detection>> {
+    /// Where a closer look may show what tiles do not: beside anchors that nothing was found to stand to.
+    pub(super) fn closer(&self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) -> Vec<Detection> {
         let aspect = frame.width() as f32 / frame.height() as f32;
-        let mut looks = vec![Vec::new(); found.len()];
+        let mut looks = Vec::new();
         for (index, prompt) in self.camera.prompts.iter().enumerate().filter(|(_, prompt)| prompt.enabled) {
             let Some(relation) = &prompt.understood.relation else { continue };
             let reference = self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
             let (Some(place), Reference::Things(_, anchors)) = (&relation.place, &reference) else { continue };
             let strong = found[index].iter().filter(|thing| thing.score >= floors[index]).cloned().collect();
+            let size = (frame.width(), frame.height());
+            // What would show there is known to stand elsewhere.
+            let shown = |area: &UnitBox| {
+                let mut known = found[index].iter().filter(|thing| thing.score >= floors[index]);
+                known.any(|thing| shares_crop(area, &thing.area, size))
+            };
+            let seen = |area: &UnitBox| (area.y1 - area.y0) * size.1 as f32 >= SMALLEST;
             if related(strong, relation, &reference, floors[index], aspect).is_empty() {
-                let areas = anchors.iter().flat_map(|anchor| closer(place.kind, anchor, aspect)).take(CLOSER);
+                let areas = anchors.iter().flat_map(|anchor| closer(place.kind, anchor, aspect));
+                let areas = areas.filter(|area| !shown(area) && seen(area)).take(CLOSER);
                 // All of them are looked at, whatever the tiles said.
-                looks[index] = areas.map(|area| Detection::new(index, area, 1.0)).collect();
+                looks.extend(areas.map(|area| Detection::new(index, area, 1.0)));
             }
         }
         looks

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::config::settings::{CameraSettings, EventSettings};
 use crate::detect::{Anchors, Detection, Reference};
+use crate::frame::UnitBox;
 use crate::prompts::Relation;
 use crate::prompts::relation::{Anchor, Kind};
 
@@ -25,6 +26,11 @@ impl Relations {
         events: &EventSettings,
     ) {
         self.0.entry(question).or_default().see(found, threshold, complete, now, events.gone_after);
+    }
+
+    /// Where the things of a question are that are an anchor.
+    pub(super) fn there(&self, question: usize, now: Timestamp) -> Vec<UnitBox> {
+        self.0.get(&question).map(|anchors| anchors.there(now)).unwrap_or_default()
     }
 
     /// What a relation refers to, where that is now. `anchor` is the question that asks for it.

@@ -210,8 +210,29 @@ impl PromptBank {
         self.entries.iter().map(|entry| self.score_one(entry, tile)).collect()
     }
 
+    /// How a picture answers to one question where things of the questions `beside` are in it too, and so do not contend.
+    pub fn score_beside(&self, question: usize, beside: &[usize], picture: &Embedding) -> Score {
+        let there: Vec<&String> = beside.iter().flat_map(|q| &self.entries[*q].prompt.understood.targets).collect();
+        let contends = |other: &str| !there.iter().any(|it| overlaps(it, other));
+        let entry = &self.entries[question];
+        // Told apart from nothing, everything would be it.
+        let alone = !entry.contenders.iter().any(|(phrase, _)| contends(phrase));
+        self.score_against(entry, |other| alone || contends(other), picture)
+    }
+
+    /// The questions whose things stand to those of this one: its anchor, and those that it is the anchor of.
+    pub fn partners(&self, question: usize) -> impl Iterator<Item = usize> {
+        let asking = self.anchors.iter().enumerate().filter(move |(_, anchor)| **anchor == Some(question));
+        self.anchor(question).into_iter().chain(asking.map(|(prompt, _)| prompt))
+    }
+
     fn score_one(&self, entry: &Entry, tile: &Embedding) -> Score {
-        let words = entry.embedding.as_ref().map(|own| self.words(own, &entry.contenders, tile));
+        self.score_against(entry, |_| true, tile)
+    }
+
+    /// How a tile answers to an entry, told apart from those of its contenders that `contends` lets.
+    fn score_against(&self, entry: &Entry, contends: impl Fn(&str) -> bool, tile: &Embedding) -> Score {
+        let words = entry.embedding.as_ref().map(|own| self.words(own, &entry.contenders, contends, tile));
         let Some(examples) = &entry.examples else { return words.unwrap_or(Score::NONE) };
         let Likeness { logit, counter } = examples.likeness(tile);
         let unlike = entry.contenders.len() + counter.map_or(0, |counter| counter + 1);
@@ -223,10 +244,16 @@ impl PromptBank {
     }
 
     /// What words say of a tile.
-    fn words(&self, own: &Embedding, contenders: &[(String, Embedding)], tile: &Embedding) -> Score {
+    fn words(
+        &self,
+        own: &Embedding,
+        contenders: &[(String, Embedding)],
+        contends: impl Fn(&str) -> bool,
+        tile: &Embedding,
+    ) -> Score {
         let own = tile.cosine(own);
         let (mut runner_up, mut nearest, mut rest) = (0, f32::NEG_INFINITY, 0.0);
-        for (index, (_, contender)) in contenders.iter().enumerate() {
+        for (index, (_, contender)) in contenders.iter().enumerate().filter(|(_, (phrase, _))| contends(phrase)) {
             let cosine = tile.cosine(contender);
             rest += (self.scale * (cosine - own)).exp();
             if cosine > nearest {
@@ -297,6 +324,27 @@ mod tests {
         let scores = bank.score(&encode("car").expect("takes all"));
         assert!(scores[0].probability < 0.1 && scores[1].probability > 0.9);
         assert_eq!(bank.entries()[0].contenders().nth(scores[0].runner_up), Some("a car"));
+    }
+
+    #[test]
+    fn an_anchor_in_the_same_picture_does_not_speak_against_a_thing() {
+        let bank = bank(&["a car near a bicycle"], &["a street", "a red bicycle"]);
+        assert_eq!((bank.partners(0).collect::<Vec<_>>(), bank.partners(1).collect::<Vec<_>>()), (vec![1], vec![0]));
+        let both = encode("car bicycle").expect("takes all");
+        for (question, other) in [(0, 1), (1, 0)] {
+            let alone = bank.score_beside(question, &[], &both);
+            assert_eq!(alone, bank.score(&both)[question]);
+            assert!(alone.probability < 0.6, "{alone:?}");
+            let beside = bank.score_beside(question, &[other], &both);
+            assert!(beside.probability > 0.9, "{beside:?}");
+            let contender = bank.entries()[question].contenders().nth(beside.runner_up);
+            assert_eq!(contender, Some("a street"), "what is there is no runner-up");
+            let street = bank.score_beside(question, &[other], &encode("street").expect("takes all"));
+            assert!(street.probability < 0.1, "{street:?}");
+        }
+        let bare = self::bank(&["a car near a bicycle"], &[]);
+        let scored = bare.score_beside(0, &[1], &both);
+        assert_eq!(scored, bare.score(&both)[0], "with nothing else to tell it apart from, the anchor still is");
     }
 
     #[test]
