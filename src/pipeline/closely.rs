@@ -4,8 +4,7 @@
 use super::looks::{Look, Looks};
 use crate::clip::ModelError;
 use crate::config::settings::PromptSettings;
-use crate::detect::confirm;
-use crate::detect::{Detection, around};
+use crate::detect::{Detection, around, confirm};
 use crate::frame::UnitBox;
 use crate::prompts::Score;
 use crate::prompts::calibration::probability;
@@ -22,7 +21,8 @@ const ONE_OF_BLOCKS: f32 = 1.0;
 pub(super) type Loudest = Vec<Score>;
 
 impl Looks {
-    /// Looks in other crops at what its own crop left below `sure`, by question; what has none there is left as it is.
+    /// Looks in other crops at what its own crop left below `sure`, the score by question; where that is `None`, one crop is
+    /// enough.
     /// `beside` is as in [`Self::confirm`]. Returns how many crops it took, at most `most`, and how many are left to take.
     ///
     /// # Errors
@@ -64,8 +64,8 @@ impl Looks {
         Ok((asked.len() + blocks, wanted - asked.len() + left))
     }
 
-    /// What there is in closer looks, by question from the score in `floors` on. Returns it with how many crops that took, at
-    /// most `most`, and how many are left to take.
+    /// What these looks show, each at its box: where the model tells patches apart, by the block that speaks loudest. Returns
+    /// it with how many crops that took, at most `most`, and how many are left to take.
     ///
     /// # Errors
     /// What the encoder says.

@@ -304,7 +304,7 @@ impl Looks {
         bank.score_beside(found.prompt, &self.beside(bank, found, beside), crop)
     }
 
-    /// The questions that a thing's stands in a relation to, and whose things its crop shows too.
+    /// The questions to whose things a thing can stand in a relation, and whose things its crop shows too.
     pub(super) fn beside(&self, bank: &PromptBank, found: &Detection, beside: &[Vec<UnitBox>]) -> Vec<usize> {
         let stands = |other: &UnitBox| {
             found.area.iou(other) <= confirm::ITSELF_IOU && confirm::shares_crop(&found.area, other, self.size)
