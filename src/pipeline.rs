@@ -172,7 +172,9 @@ impl Watch {
         self.see_anchors(&found, &floors, frame);
         let (closer, beside) = (self.closer(&found, &floors, frame), self.beside(&found, &floors, frame.captured));
         let (prompts, look) = (&self.camera.prompts, Look { frame, encoder, bank: &self.bank });
-        let (closer, closely, left) = self.looks.look_closely(&look, kept - confirmed, prompts, closer, &beside)?;
+        let handicap = closely::ONE_OF_MANY_BLOCKS;
+        let (closer, closely, left) =
+            self.looks.look_closely(&look, kept - confirmed, prompts, closer, &beside, handicap)?;
         spent.postponed += left;
         let mut more = vec![Vec::new(); found.len()];
         closer.into_iter().filter(|d| d.score >= floors[d.prompt]).for_each(|d| more[d.prompt].push(d));

@@ -12,10 +12,12 @@ use crate::regions::patches::block_embeddings;
 
 /// By how much, in log-odds, another crop must say more than the first: six are chances to be wrong.
 const ONE_OF_SIX: f32 = 1.0;
-/// The same of a closer look, of which a dozen are taken beside an anchor;
-const ONE_OF_MANY: f32 = 2.5;
-/// and of the blocks of patches in one, which show single things: the anchor's own do not speak for another.
+/// The same of the loudest block of patches in a crop, of dozens;
 const ONE_OF_BLOCKS: f32 = 1.0;
+/// and of a closer look, of which a dozen are taken beside an anchor where tiles have seen nothing: of its loudest block, and
+/// of a whole crop, in which the anchor speaks too.
+pub(super) const ONE_OF_MANY_BLOCKS: f32 = 2.0;
+const ONE_OF_MANY: f32 = 2.5;
 
 /// By question, what the block says of a closer look that speaks loudest.
 pub(super) type Loudest = Vec<Score>;
@@ -54,7 +56,8 @@ impl Looks {
         let hidden =
             |d: &Detection| d.score < sure[d.prompt].unwrap_or(0.0) && !self.beside(look.bank, d, beside).is_empty();
         let hidden: Vec<Detection> = wavering.iter().filter(|d| hidden(d)).map(|d| (**d).clone()).collect();
-        let (shown, blocks, left) = self.look_closely(look, most - asked.len(), prompts, hidden, beside)?;
+        let (shown, blocks, left) =
+            self.look_closely(look, most - asked.len(), prompts, hidden, beside, ONE_OF_BLOCKS)?;
         for shown in shown {
             let same =
                 |d: &&mut &mut Detection| (d.prompt, d.area) == (shown.prompt, shown.area) && d.score < shown.score;
@@ -64,8 +67,8 @@ impl Looks {
         Ok((asked.len() + blocks, wanted - asked.len() + left))
     }
 
-    /// What these looks show, each at its box: where the model tells patches apart, by the block that speaks loudest. Returns
-    /// it with how many crops that took, at most `most`, and how many are left to take.
+    /// What these looks show, each at its box: where the model tells patches apart, by the block that speaks loudest, less a
+    /// `handicap` in log-odds. Returns it with how many crops that took, at most `most`, and how many are left to take.
     ///
     /// # Errors
     /// What the encoder says.
@@ -76,6 +79,7 @@ impl Looks {
         prompts: &[PromptSettings],
         looks: Vec<Detection>,
         beside: &[Vec<UnitBox>],
+        handicap: f32,
     ) -> Result<(Vec<Detection>, usize, usize), ModelError> {
         let Some(rows) = self.patch_rows else {
             let (asked, wanted) = self.ask(looks.iter(), most);
@@ -96,7 +100,7 @@ impl Looks {
         let found = looks.into_iter().filter_map(|d| {
             let Score { logit, margin, runner_up, .. } = *self.closely.of(&d.area)?.get(d.prompt)?;
             let usual = prompts.get(d.prompt).map_or(0.0, |prompt| self.handicap(d.prompt, &d.area, prompt));
-            Some(Detection { score: probability(logit - usual - ONE_OF_BLOCKS), margin, runner_up, ..d })
+            Some(Detection { score: probability(logit - usual - handicap), margin, runner_up, ..d })
         });
         Ok((found.collect(), asked.len(), wanted - asked.len()))
     }

@@ -13,7 +13,7 @@ use crate::track::Tracker;
 /// So many closer looks at most for one prompt: the looks that are remembered are for others too.
 const CLOSER: usize = 28;
 /// Pixels; of what is smaller, no model can tell what it is.
-const SMALLEST: f32 = 20.0;
+const SMALLEST: f32 = 24.0;
 
 impl Watch {
     /// By question, the score from which what is found is of use.
