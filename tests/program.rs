@@ -1,12 +1,20 @@
 //! The whole program as people run it: its commands, a real broker, a real camera.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use lookout::config::file::default_store;
+use lookout::config::settings::StoreSettings;
+use lookout::store::Store;
 use serde_json::Value;
 
 use crate::support::mosquitto::Mosquitto;
+use crate::support::mqtt::{self, name};
 use crate::support::program::{Hears, Running, config, output};
 use crate::support::rtsp;
+
+/// Longer than a pedestrian takes to come, on a loaded machine too.
+const SOON: Duration = Duration::from_secs(90);
 
 fn street(port: u16) -> String {
     format!(
@@ -99,6 +107,21 @@ fn one_camera_that_is_not_there_does_not_stop_the_other() {
     let log = running.end();
     assert!(log.iter().any(|line| line.contains("gone") && line.contains("127.0.0.1:9")), "{log:#?}");
     assert!(!log.iter().any(|line| line.contains("hidden-secret")));
+}
+
+#[test]
+fn what_was_told_is_kept_in_a_file_without_a_broker() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lookout.db");
+    let text = format!(
+        "[store]\npath = {path:?}\n[[camera]]\nname = \"street\"\nsource = \"demo://street\"\nfps = 2\n\
+         [[camera.prompt]]\nphrases = \"a pedestrian\"\ncooldown_s = 600\n"
+    );
+    let running = Running::start(&["run", "--config", &config(folder.path(), &text)]);
+    let settings = StoreSettings { path: Some(path.clone()), ..default_store() };
+    let alerted = || path.exists().then(|| Store::open(&settings).ok()?.alerted(&name("street")).ok()).flatten();
+    mqtt::await_that(SOON, || alerted().is_some_and(|alerted| alerted.iter().any(|(p, _)| *p == name("pedestrian"))));
+    running.end();
 }
 
 #[test]
