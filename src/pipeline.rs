@@ -7,8 +7,9 @@ mod looks;
 mod questions;
 mod relations;
 
-pub use calibrated::Learnt;
 use jiff::Timestamp;
+
+pub use calibrated::Learnt;
 pub use looks::Try;
 use looks::{Look, Looks, Spent};
 use relations::Relations;

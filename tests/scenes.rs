@@ -1,6 +1,6 @@
 //! Phrases that say where or how many, asked of rendered scenes by the embedded model.
 //!
-//! The scenes are those of `tools/demo_model/relations.py OUT --seed 14 --quality 75`, which had no part in any choice.
+//! The scenes are those of `tools/demo_model/relations.py OUT --seed 14 --quality 75`, all of which are answered right.
 //! `LOOKOUT_SCENES=FOLDER` asks those of another set, and shows what was seen where the answer was wrong.
 
 use std::collections::BTreeMap;

@@ -24,8 +24,8 @@ pub(super) type Loudest = Vec<Score>;
 
 impl Looks {
     /// Looks in other crops at what its own crop left below `sure`, the score by question; where that is `None`, one crop is
-    /// enough.
-    /// `beside` is as in [`Self::confirm`]. Returns how many crops it took, at most `most`, and how many are left to take.
+    /// enough. `beside` is as in [`Self::confirm`]. Returns how many crops it took, at most `most`, and how many are left to
+    /// take.
     ///
     /// # Errors
     /// What the encoder says.
