@@ -1,7 +1,8 @@
 //! Phrases that say where or how many, asked of rendered scenes by the embedded model.
 //!
 //! The scenes are those of `tools/demo_model/relations.py OUT --seed 14 --quality 75`, all of which are answered right.
-//! `LOOKOUT_SCENES=FOLDER` asks those of another set, and shows what was seen where the answer was wrong.
+//! `LOOKOUT_SCENES=FOLDER` asks those of another set, and shows what was seen where the answer was wrong;
+//! `LOOKOUT_SCENES_MODEL=FOLDER` asks another model.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,8 @@ fn phrases_that_say_where_and_how_many_are_answered() {
         serde_json::from_slice(&std::fs::read(folder.join("relations.json")).expect("the truth")).expect("JSON");
     let sheet = image::open(folder.join("relations.jpg")).expect("the scenes").into_rgb8();
     let [width, height] = ["width", "height"].map(|side| truth[side].as_u64().expect("a side") as u32);
-    let model = Model::embedded().expect("opens");
+    let other = std::env::var_os("LOOKOUT_SCENES_MODEL").map(PathBuf::from);
+    let model = other.as_deref().map_or_else(Model::embedded, Model::open).expect("opens");
     let text = model.phrases();
     let scenes = truth["scenes"].as_array().expect("scenes");
     let first = camera(&scenes[0]);

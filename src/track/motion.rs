@@ -1,6 +1,7 @@
 //! Motion: where a thing is and how fast it moves and grows, as a Kalman filter knows it that takes both for nearly
 //! constant.
 
+use crate::detect::divide::Heading;
 use crate::frame::UnitBox;
 
 /// How far a detector's box lies beside the thing, in sizes of the thing.
@@ -17,6 +18,8 @@ const UNSTEADY_SIZE: f32 = 0.1;
 const STEADY_S: f32 = 4.0;
 /// After this long nothing more is forgotten of where it was. Seconds.
 const FORGOTTEN_S: f32 = 4.0;
+/// A rate of so many deviations is clear.
+const CLEAR: f32 = 2.0;
 /// A thing of which less than this is in the frame has left.
 const INSIDE: f32 = 0.3;
 
@@ -144,6 +147,13 @@ impl Motion {
         UnitBox::new(x0, y0, x1, y1)
     }
 
+    /// Which way it goes, where that is clear.
+    pub fn heading(&self) -> Option<Heading> {
+        let Axis { rate, spread: [.., variance], .. } = self.x;
+        let way = if rate < 0.0 { Heading::Left } else { Heading::Right };
+        (rate.abs() > CLEAR * variance.max(0.0).sqrt()).then_some(way)
+    }
+
     /// Whether it is in the frame no more, or hardly.
     pub fn has_left(&self) -> bool {
         let whole = self.area();
@@ -182,6 +192,7 @@ mod tests {
         }
         let (x, _) = motion.after(0.5).area().centre();
         assert!((x - 0.5).abs() < 0.02, "{x}");
+        assert_eq!((motion.heading(), Motion::new(&at(0.2)).heading()), (Some(Heading::Right), None));
         let fits = |x| motion.after(0.5).misfit(&at(x)).0;
         assert!(fits(0.5) < 0.2 && fits(0.7) > 2.0 && fits(0.5) < fits(0.45), "{} {}", fits(0.5), fits(0.7));
     }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::association::{Pair, associate};
+use super::motion::Motion;
 use super::parked::{Memory, Parked};
 use super::telling::Telling;
 use super::track::Track;
@@ -99,7 +100,11 @@ impl Tracker {
         let distinct = self.tracks.iter().filter(|track| track.is_distinct(now));
         let expected = distinct.map(|track| (track.expected(now), track.detection.area));
         let there = expected.filter(|(expected, _)| !expected.has_left());
-        there.map(|(expected, seen)| Followed { expected: expected.inside(), seen }).collect()
+        let followed = |(expected, seen): (Motion, UnitBox)| {
+            let whole = expected.area();
+            Followed { expected: expected.inside(), width: whole.x1 - whole.x0, heading: expected.heading(), seen }
+        };
+        there.map(followed).collect()
     }
 
     /// All tracks, those not yet certain among them.
