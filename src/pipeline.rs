@@ -161,10 +161,11 @@ impl Watch {
         spent: &mut Spent,
     ) -> Result<(Vec<Vec<Detection>>, usize), ModelError> {
         let floors = self.floors();
-        let mut found = self.find(&floors, frame.captured);
+        let candidates = self.candidates(&floors);
+        let mut found = self.find(&candidates, frame.captured);
         let (prompts, look) = (&self.camera.prompts, Look { frame, encoder, bank: &self.bank });
         let beside = self.beside(&found, &floors, frame.captured);
-        let confirmed = self.looks.confirm(&look, kept, prompts, &floors, &mut found, &beside)?;
+        let confirmed = self.looks.confirm(&look, kept, prompts, &candidates, &mut found, &beside)?;
         let (sure, beside) = (self.sure(), self.beside(&found, &floors, frame.captured));
         let (prompts, look) = (&self.camera.prompts, Look { frame, encoder, bank: &self.bank });
         let (refined, left) = self.looks.refine(&look, kept - confirmed, prompts, &sure, &mut found, &beside)?;

@@ -47,9 +47,9 @@ pub fn closer(kind: Kind, anchor: &UnitBox, aspect: f32) -> Vec<UnitBox> {
     boxes
 }
 
-/// Other crops of what wavers: closer, wider, and moved by a quarter to each side. A box that was drawn too large or too
-/// narrow has the thing in one of them as the encoder knows it.
-pub fn around(area: &UnitBox) -> [UnitBox; 6] {
+/// Other crops of what wavers: closer, wider, moved by a quarter to each side, and down to where its feet would be if only
+/// its upper half is boxed. A box that was drawn too large or too narrow has the thing in one of them as the encoder knows it.
+pub fn around(area: &UnitBox) -> [UnitBox; 7] {
     let ((x, y), (w, h)) = (area.centre(), (area.x1 - area.x0, area.y1 - area.y0));
     let moved = |dx: f32, dy: f32, size: f32| {
         let (x, y, half_w, half_h) = (x + dx * w, y + dy * h, size * w / 2.0, size * h / 2.0);
@@ -62,6 +62,7 @@ pub fn around(area: &UnitBox) -> [UnitBox; 6] {
         moved(MOVED, 0.0, 1.0),
         moved(0.0, -MOVED, 1.0),
         moved(0.0, MOVED, 1.0),
+        UnitBox::new(area.x0, area.y0, area.x1, area.y1 + h),
     ]
 }
 

@@ -10,8 +10,8 @@ use crate::prompts::Score;
 use crate::prompts::calibration::probability;
 use crate::regions::patches::block_embeddings;
 
-/// By how much, in log-odds, another crop must say more than the first: six are chances to be wrong.
-const ONE_OF_SIX: f32 = 1.0;
+/// By how much, in log-odds, another crop must say more than the first: several are chances to be wrong.
+const ONE_OF_SEVERAL: f32 = 1.0;
 /// The same of the loudest block of patches in a crop, of dozens;
 const ONE_OF_BLOCKS: f32 = 1.0;
 /// and of a closer look, of which a dozen are taken beside an anchor where tiles have seen nothing: of its loudest block, and
@@ -46,7 +46,7 @@ impl Looks {
         let (asked, wanted) = self.ask(others.iter().flatten(), most);
         self.look_at(look, &asked)?;
         for (detection, others) in wavering.iter_mut().zip(others) {
-            let best = self.confirmed(look.bank, prompts, others, beside, ONE_OF_SIX);
+            let best = self.confirmed(look.bank, prompts, others, beside, ONE_OF_SEVERAL);
             let best = best.into_iter().max_by(|a, b| a.score.total_cmp(&b.score));
             if let Some(best) = best.filter(|best| best.score > detection.score) {
                 **detection = best;

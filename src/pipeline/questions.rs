@@ -14,6 +14,8 @@ use crate::track::Tracker;
 const CLOSER: usize = 28;
 /// Pixels; of what is smaller, no model can tell what it is.
 const SMALLEST: f32 = 24.0;
+/// Anchors are looked at from this share on of the score from which they are there.
+const ANCHORS: f32 = 0.15;
 
 impl Watch {
     /// By question, the score from which what is found is of use.
@@ -21,6 +23,13 @@ impl Watch {
         let anchors = self.bank.entries().iter().skip(self.trackers.len());
         let anchors = anchors.map(|anchor| anchor.prompt.threshold * self.camera.events.hysteresis);
         self.trackers.iter().map(Tracker::floor).chain(anchors).collect()
+    }
+
+    /// The score from which what tiles say of a question's thing is looked at: of anchors, less than from which they are
+    /// there. Tiles say little of what its neighbour hides a part of.
+    pub(super) fn candidates(&self, floors: &[f32]) -> Vec<f32> {
+        let is_anchor = |question| question >= self.trackers.len();
+        floors.iter().enumerate().map(|(q, floor)| if is_anchor(q) { ANCHORS * floor } else { *floor }).collect()
     }
 
     /// Whether a prompt that is looked out for has this question for its anchor.
