@@ -53,7 +53,7 @@ pub(super) fn table(outcomes: &[Outcome], pictures: usize, tiles: usize, encodin
         "prompt", "boxes", "AP50", "AP50:95", "precision", "recall", "best at", "F1"
     );
     if timed {
-        let _ = write!(out, " {:>9} {:>8} {:>9} {:>9}", "events", "delay s", "false/h", "switched");
+        let _ = write!(out, " {:>9} {:>8} {:>9} {:>9} {:>8}", "events", "delay s", "false/h", "switched", "lasting");
     }
     out.push('\n');
     for o in outcomes {
@@ -75,7 +75,7 @@ pub(super) fn table(outcomes: &[Outcome], pictures: usize, tiles: usize, encodin
             let told = format!("{}/{}", events.told, events.things);
             let switched = format!("{}/{}", o.identity.switches, o.identity.crossings);
             let false_per_hour = o.false_events_per_hour().unwrap_or_default();
-            let _ = write!(out, " {told:>9} {delay:>8} {false_per_hour:>9.1} {switched:>9}");
+            let _ = write!(out, " {told:>9} {delay:>8} {false_per_hour:>9.1} {switched:>9} {:>8}", o.identity.lasting);
         }
         out.push('\n');
     }
@@ -107,6 +107,7 @@ pub(super) fn json(outcomes: &[Outcome], pictures: usize, tiles: usize, encoding
                 "length_s": length_s,
                 "crossings": o.identity.crossings,
                 "id_switches": o.identity.switches,
+                "id_switches_lasting": o.identity.lasting,
                 "id_breaks": o.identity.breaks,
             })
         });

@@ -14,18 +14,49 @@ const CROSSES: f64 = 0.1;
 pub struct Identity {
     /// Pairs of things that overlapped at some time and were both followed.
     pub crossings: usize,
-    /// Times that a thing, alone again, went on under a number that had been another thing's.
+    /// Times that a thing, alone again, was followed under a number that had been another thing's.
     pub switches: usize,
-    /// Times that a thing went on under a new number.
+    /// Times that a thing was followed under a new number.
     pub breaks: usize,
+    /// Of the switches, those that lasted: the thing had that number again when it was next seen alone. While two part, a
+    /// box is of both for a moment.
+    pub lasting: usize,
+    numbers: Numbers,
+    /// The numbers that things had twice running.
+    settled: Numbers,
+    /// The number that each thing had when it was last seen alone.
+    newest: BTreeMap<u64, u64>,
+    crossed: BTreeSet<(u64, u64)>,
+}
+
+/// Which thing has which number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Numbers {
     /// The number of each thing, at last.
-    numbers: BTreeMap<u64, u64>,
-    /// The number that a thing had when it was last seen alone, where that was another than before. It counts when it is
-    /// seen again: while two part, a box is of both for a moment.
-    changes: BTreeMap<u64, u64>,
+    of: BTreeMap<u64, u64>,
     /// The thing that had each number first.
     owners: BTreeMap<u64, u64>,
-    crossed: BTreeSet<(u64, u64)>,
+}
+
+/// What is new about a thing's number.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    Kept,
+    /// It had been another thing's.
+    Switch,
+    /// It is new, and the thing had another before.
+    Break,
+}
+
+impl Numbers {
+    fn show(&mut self, thing: u64, number: u64) -> Turn {
+        let owner = *self.owners.entry(number).or_insert(thing);
+        match self.of.insert(thing, number) {
+            Some(before) if before == number => Turn::Kept,
+            _ if owner != thing => Turn::Switch,
+            before => before.map_or(Turn::Kept, |_| Turn::Break),
+        }
+    }
 }
 
 impl Identity {
@@ -52,7 +83,7 @@ impl Identity {
         }
         for (i, (one, a)) in things.iter().enumerate() {
             for (other, b) in &things[i + 1..] {
-                let both = self.numbers.contains_key(one) && self.numbers.contains_key(other);
+                let both = self.numbers.of.contains_key(one) && self.numbers.of.contains_key(other);
                 if both && iou(a, b, false) > CROSSES && self.crossed.insert((*one.min(other), *one.max(other))) {
                     self.crossings += 1;
                 }
@@ -61,18 +92,12 @@ impl Identity {
     }
 
     fn show(&mut self, thing: u64, number: u64) {
-        if self.numbers.get(&thing) == Some(&number) {
-            self.changes.remove(&thing);
-            return;
+        let turn = self.numbers.show(thing, number);
+        self.switches += usize::from(turn == Turn::Switch);
+        self.breaks += usize::from(turn == Turn::Break);
+        if self.newest.insert(thing, number) == Some(number) {
+            self.lasting += usize::from(self.settled.show(thing, number) == Turn::Switch);
         }
-        if self.changes.insert(thing, number) != Some(number) {
-            return;
-        }
-        self.changes.remove(&thing);
-        let owner = *self.owners.entry(number).or_insert(thing);
-        let before = self.numbers.insert(thing, number);
-        self.switches += usize::from(owner != thing);
-        self.breaks += usize::from(owner == thing && before.is_some());
     }
 }
 
@@ -97,16 +122,18 @@ mod tests {
         }
         assert_eq!((kept.crossings, kept.switches, kept.breaks), (1, 0, 0));
         assert_eq!((changed.crossings, changed.switches, changed.breaks), (1, 2, 0));
+        assert_eq!((kept.lasting, changed.lasting), (0, 2));
     }
 
     #[test]
-    fn a_box_of_both_while_they_part_is_no_switch() {
+    fn a_switch_of_a_moment_counts_and_does_not_last() {
         let mut identity = Identity::default();
         let apart = [(1, at(0.0)), (2, at(60.0))];
         for boxes in [[7, 8], [7, 8], [8, 7], [7, 8], [7, 8]] {
             identity.see(&apart, &[(boxes[0], at(0.0)), (boxes[1], at(60.0))]);
         }
-        assert_eq!((identity.switches, identity.breaks), (0, 0));
+        // Each changes over, and back.
+        assert_eq!((identity.switches, identity.breaks, identity.lasting), (2, 2, 0));
     }
 
     #[test]
