@@ -34,7 +34,7 @@ def one(rng, options):
 
 
 class Layout:
-    """What stands where: a thing, the middle of its foot in pixels, and pixels a metre."""
+    """What stands where: a thing, the middle of its foot in pixels, pixels a metre, and the row from which it hides others."""
 
     def __init__(self, rng):
         self.rng, self.parts = rng, []
@@ -45,13 +45,14 @@ class Layout:
             if made.trait is None:
                 return made
 
-    def put(self, noun, x, ground, m=None):
-        """Stands a thing, smaller if it would not fit the frame's width otherwise; gives its box."""
+    def put(self, noun, x, ground, m=None, before=None):
+        """Stands a thing, smaller if it would not fit the frame's width otherwise, before all that stands on the row `before`,
+        as a rule its own; gives its box."""
         made = self.plain(noun)
         width, height = made.size()
         m = min(m or scale(ground), 0.34 * WIDTH / width)
         x = float(np.clip(x, width * m / 2 + 4, WIDTH - width * m / 2 - 4))
-        self.parts.append((made, x, ground, m))
+        self.parts.append((made, x, ground, m, ground if before is None else before))
         return x - width * m / 2, ground - height * m, x + width * m / 2, ground
 
     def said(self, index, article="a"):
@@ -103,7 +104,7 @@ def lay(kind, answer, rng):
         if answer:
             # A bench's seat is about half as high as its back, a car's roof is its top.
             row = box[3] - (0.5 if under == "bench" else 0.97) * (box[3] - box[1])
-            scene.put(sitter, (box[0] + box[2]) / 2, row, m)
+            scene.put(sitter, (box[0] + box[2]) / 2, row, m, before=box[3] + 1)
         else:
             scene.put(sitter, box[2] + rng.uniform(40, 90) if box[0] + box[2] < WIDTH else box[0] - rng.uniform(40, 90), box[3] + 4, m)
         scene.parts.reverse()
@@ -154,8 +155,8 @@ def draw(parts, rng):
     canvas = surface.getCanvas()
     canvas.drawImage(_backdrop(int(rng.integers(1 << 31)), HORIZON, rng.uniform(0.1, 0.5)), 0, 0)
     boxes = {}
-    for index in sorted(range(len(parts)), key=lambda i: parts[i][2]):
-        made, x, ground, m = parts[index]
+    for index in sorted(range(len(parts)), key=lambda i: parts[i][4]):
+        made, x, ground, m, _ = parts[index]
         boxes[index] = [round(float(v), 1) for v in place(canvas, made, x, ground, m, rng.uniform() < 0.5)]
     pixels = surface.makeImageSnapshot().toarray(colorType=skia.kRGBA_8888_ColorType)[..., :3].astype(np.float32)
     pixels = pixels + rng.normal(0, 2.0, pixels.shape)
