@@ -172,9 +172,17 @@ impl Watch {
         let confirmed = confirmed + refined;
         spent.postponed += left;
         self.see_anchors(&found, &floors, frame);
+        let unseen = self.unseen_anchors(&found, &floors, frame);
+        let look = Look { frame, encoder, bank: &self.bank };
+        let (shown, taken, left) = self.looks.look_for_anchors(&look, kept - confirmed, unseen)?;
+        let confirmed = confirmed + taken;
+        spent.postponed += left;
+        let mut anchors = vec![Vec::new(); found.len()];
+        shown.into_iter().for_each(|d| anchors[d.prompt].push(d));
+        self.see_anchors(&anchors, &floors, frame);
         let (closer, beside) = (self.closer(&found, &floors, frame), self.beside(&found, &floors, frame.captured));
         let (prompts, look) = (&self.camera.prompts, Look { frame, encoder, bank: &self.bank });
-        let handicap = closely::ONE_OF_MANY_BLOCKS;
+        let handicap = |d: &Detection| closely::one_of_many(prompts[d.prompt].understood.place());
         let (closer, closely, left) =
             self.looks.look_closely(&look, kept - confirmed, prompts, closer, &beside, handicap)?;
         spent.postponed += left;

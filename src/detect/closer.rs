@@ -1,7 +1,8 @@
-//! Closer looks: where a thing would be that stands to its anchor as a phrase says.
+//! Closer looks: where a thing would be that stands to its anchor as a phrase says, and where the anchor of a thing.
 //!
 //! Something small that sits on, hovers over or stands before something large is a part of the large thing's picture, in
-//! which tiles do not see it. A crop of its own does, and the phrase says where to take it.
+//! which tiles do not see it. A crop of its own does, and the phrase says where to take it. What hides the middle of its
+//! anchor, or speaks louder beside it, leaves too little of that for tiles in the same way.
 
 use crate::frame::UnitBox;
 use crate::prompts::relation::Kind;
@@ -10,6 +11,19 @@ use crate::prompts::relation::Kind;
 const SIZES: [f32; 3] = [0.2, 0.4, 0.8];
 /// Middles of the smaller ones, as shares of the anchor's width; the largest is in the middle.
 const ACROSS: [f32; 3] = [0.3, 0.5, 0.7];
+
+/// How wide a part of what a thing stands on is looked at, in longer sides of the thing; it is half as high,
+const UNDER: [f32; 3] = [1.0, 1.4, 2.0];
+/// and this share of its width is above the feet.
+const ABOVE_FEET: f32 = 0.12;
+/// How wide a part of what it stands before, of which
+const BEHIND: [f32; 2] = [1.5, 2.2];
+/// this share of the width is looked at, upwards from the feet.
+const UPRIGHT: f32 = 0.6;
+/// Sides of what stands beside it,
+const BESIDE: [f32; 3] = [0.5, 1.0, 2.0];
+/// and how far from the thing's edge their middle is, as a share of them.
+const AWAY: f32 = 0.35;
 
 /// How much smaller and larger the other crops of one thing are, and how far they are moved, as shares of its box.
 const CLOSER: f32 = 0.75;
@@ -45,6 +59,41 @@ pub fn closer(kind: Kind, anchor: &UnitBox, aspect: f32) -> Vec<UnitBox> {
         }
     }
     boxes
+}
+
+/// Where in a closer look a thing has to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// On both sides of its middle, which is hidden. What only stands beside shows on one.
+    Sides,
+    /// In its middle.
+    Middle,
+}
+
+/// Boxes in which the anchor could be of a thing that stands so to it, at most 6, and where it would show in them. None for
+/// kinds whose things hide nothing of their anchors. `aspect` is the frame's width over its height.
+pub fn anchors(kind: Kind, thing: &UnitBox, aspect: f32) -> (Shows, Vec<UnitBox>) {
+    let (x, longer) = (thing.centre().0, ((thing.x1 - thing.x0) * aspect).max(thing.y1 - thing.y0));
+    let at = |middle: f32, width: f32, y0: f32, y1: f32| {
+        let half = width / aspect / 2.0;
+        let area = UnitBox::new(middle - half, y0, middle + half, y1);
+        // Beyond the frame there is nothing to see.
+        (area.area() > 0.5 * (y1 - y0) * width / aspect).then_some(area)
+    };
+    let foot = thing.y1;
+    let under = |width: f32| at(x, width, foot - ABOVE_FEET * width, foot + (0.5 - ABOVE_FEET) * width);
+    let behind = |width: f32| at(x, width, foot - UPRIGHT * width, foot);
+    let beside = |side: f32| {
+        let away = AWAY * side / aspect;
+        [thing.x0 - away, thing.x1 + away].map(|middle| at(middle, side, foot - side, foot))
+    };
+    let of = |sizes: &'static [f32]| sizes.iter().map(move |size| size * longer);
+    match kind {
+        Kind::On => (Shows::Sides, of(&UNDER).filter_map(under).collect()),
+        Kind::InFrontOf => (Shows::Sides, of(&BEHIND).filter_map(behind).collect()),
+        Kind::Near => (Shows::Middle, of(&BESIDE).flat_map(beside).flatten().collect()),
+        _ => (Shows::Middle, Vec::new()),
+    }
 }
 
 /// Other crops of what wavers: closer, wider, moved by a quarter to each side, and down to where its feet would be if only

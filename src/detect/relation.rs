@@ -73,26 +73,41 @@ pub fn related(
     };
     let mut found: Vec<Detection> = targets.into_iter().filter_map(placed).collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let least = relation.at_least as usize;
-    if least <= 1 {
+    if relation.at_least <= 1 {
         return found;
     }
-    if found.len() < least {
+    let count = |things: &[Detection]| things.iter().map(|thing| thing.count).sum::<u32>();
+    let Some(least) = (1..=found.len()).find(|least| count(&found[..*least]) >= relation.at_least) else {
         return Vec::new();
-    }
+    };
     let counted = found.iter().filter(|thing| thing.score >= floor).count().max(least);
-    let hull = found[..counted].iter().map(|thing| thing.area).reduce(|a, b| UnitBox {
-        x0: a.x0.min(b.x0),
-        y0: a.y0.min(b.y0),
-        x1: a.x1.max(b.x1),
-        y1: a.y1.max(b.y1),
-    });
+    let hull = hull(found[..counted].iter().map(|thing| thing.area));
     let weakest = found[least - 1].clone();
     let alone = || Related { kind: None, anchor: None, area: None, zone: None, count: None };
     let related = weakest.related.as_deref().cloned().unwrap_or_else(alone);
-    let related = Some(Box::new(Related { count: Some(counted as u32), ..related }));
+    let related = Some(Box::new(Related { count: Some(count(&found[..counted])), ..related }));
     // No single picture is that of several things.
     vec![Detection { area: hull.unwrap_or(weakest.area), embedding: None, related, ..weakest }]
+}
+
+/// The box around several.
+fn hull(areas: impl Iterator<Item = UnitBox>) -> Option<UnitBox> {
+    areas.reduce(|a, b| UnitBox { x0: a.x0.min(b.x0), y0: a.y0.min(b.y0), x1: a.x1.max(b.x1), y1: a.y1.max(b.y1) })
+}
+
+/// The anchors, and those of which a thing that hides the middle leaves two pieces: two side by side, with no more between
+/// them than the narrower one is wide.
+pub fn pieced(mut areas: Vec<UnitBox>) -> Vec<UnitBox> {
+    let apart = |a: &UnitBox, b: &UnitBox| a.x0.max(b.x0) - a.x1.min(b.x1);
+    let beside = |a: &UnitBox, b: &UnitBox| {
+        let shared = a.y1.min(b.y1) - a.y0.max(b.y0);
+        (0.0..=width(a).min(width(b))).contains(&apart(a, b)) && shared >= 0.5 * height(a).max(height(b))
+    };
+    let pairs = areas.iter().enumerate().flat_map(|(at, a)| areas[at + 1..].iter().map(move |b| (a, b)));
+    let joined: Vec<UnitBox> =
+        pairs.filter(|(a, b)| beside(a, b)).filter_map(|(a, b)| hull([*a, *b].into_iter())).collect();
+    areas.extend(joined);
+    areas
 }
 
 /// How the target stands to what it refers to, if it stands so.

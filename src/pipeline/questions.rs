@@ -4,18 +4,20 @@
 use jiff::Timestamp;
 
 use super::Watch;
+use crate::detect::closer::anchors;
 use crate::detect::confirm::shares_crop;
-use crate::detect::{Detection, Reference, closer, divided, related};
+use crate::detect::{Detection, Reference, Shows, cars_in, closer, divided, related};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::probability;
+use crate::prompts::relation::Kind;
 use crate::track::Tracker;
 
 /// So many closer looks at most for one prompt: the looks that are remembered are for others too.
 const CLOSER: usize = 28;
 /// Pixels; of what is smaller, no model can tell what it is.
 const SMALLEST: f32 = 24.0;
-/// Anchors are looked at from this share on of the score from which they are there.
-const ANCHORS: f32 = 0.15;
+/// Anchors, and what sits on one or stands before it, are looked at from this share on of the score from which they are there.
+const FAINT: f32 = 0.15;
 
 impl Watch {
     /// By question, the score from which what is found is of use.
@@ -25,11 +27,17 @@ impl Watch {
         self.trackers.iter().map(Tracker::floor).chain(anchors).collect()
     }
 
-    /// The score from which what tiles say of a question's thing is looked at: of anchors, less than from which they are
-    /// there. Tiles say little of what its neighbour hides a part of.
+    /// The score from which what tiles say of a question's thing is looked at: of anchors and what is a part of their
+    /// picture, less than from which they are there. Tiles say little of what shares them with its neighbour.
     pub(super) fn candidates(&self, floors: &[f32]) -> Vec<f32> {
-        let is_anchor = |question| question >= self.trackers.len();
-        floors.iter().enumerate().map(|(q, floor)| if is_anchor(q) { ANCHORS * floor } else { *floor }).collect()
+        let is_faint = |question: usize| match self.camera.prompts.get(question) {
+            Some(prompt) => {
+                let place = self.bank.anchor(question).and_then(|_| prompt.understood.place());
+                matches!(place, Some(Kind::On | Kind::InFrontOf))
+            }
+            None => true,
+        };
+        floors.iter().enumerate().map(|(q, floor)| if is_faint(q) { FAINT * floor } else { *floor }).collect()
     }
 
     /// Whether a prompt that is looked out for has this question for its anchor.
@@ -101,6 +109,39 @@ impl Watch {
         }
     }
 
+    /// Where closer looks may show anchors that tiles do not: of things that were found and stand to none that is known.
+    pub(super) fn unseen_anchors(
+        &self,
+        found: &[Vec<Detection>],
+        floors: &[f32],
+        frame: &Frame,
+    ) -> Vec<(Shows, Detection)> {
+        let aspect = frame.width() as f32 / frame.height() as f32;
+        let mut looks = Vec::new();
+        for (index, prompt) in self.camera.prompts.iter().enumerate().filter(|(_, prompt)| prompt.enabled) {
+            let (Some(relation), Some(anchor)) = (&prompt.understood.relation, self.bank.anchor(index)) else {
+                continue;
+            };
+            let reference = self.relations.reference(relation, Some(anchor), &self.camera, frame.captured);
+            let (Some(place), Reference::Things(_, known)) = (&relation.place, &reference) else { continue };
+            // Who is near something that is known elsewhere would have to be looked at all the time.
+            if place.kind == Kind::Near && !known.is_empty() {
+                continue;
+            }
+            let strong: Vec<Detection> =
+                found[index].iter().filter(|thing| thing.score >= floors[index]).cloned().collect();
+            if related(strong.clone(), relation, &reference, floors[index], aspect).is_empty() {
+                for thing in &strong {
+                    let (shows, areas) = anchors(place.kind, &thing.area, aspect);
+                    let seen = |area: &UnitBox| (area.x1 - area.x0) * frame.width() as f32 >= SMALLEST;
+                    let areas = areas.into_iter().filter(seen);
+                    looks.extend(areas.map(|area| (shows, Detection::new(anchor, area, thing.score))));
+                }
+            }
+        }
+        looks
+    }
+
     /// Where a closer look may show what tiles do not: beside anchors that nothing was found to stand to.
     pub(super) fn closer(&self, found: &[Vec<Detection>], floors: &[f32], frame: &Frame) -> Vec<Detection> {
         let aspect = frame.width() as f32 / frame.height() as f32;
@@ -137,6 +178,9 @@ impl Watch {
             if let Some(relation) = &prompt.understood.relation {
                 let reference =
                     self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
+                if relation.at_least > 1 && prompt.understood.are_cars() {
+                    found.iter_mut().for_each(|thing| thing.count = cars_in(&thing.area, aspect));
+                }
                 *found = related(std::mem::take(found), relation, &reference, floors[index], aspect);
             }
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::config::settings::{CameraSettings, EventSettings};
+use crate::detect::relation::pieced;
 use crate::detect::{Anchors, Detection, Reference};
 use crate::frame::UnitBox;
 use crate::prompts::Relation;
@@ -51,6 +52,7 @@ impl Relations {
                 let anchors = anchor.and_then(|question| self.0.get(&question));
                 let there = match place.kind {
                     Kind::Without => anchors.and_then(|anchors| anchors.not_absent(now, camera.events.min_seen)),
+                    Kind::On | Kind::InFrontOf => anchors.map(|anchors| pieced(anchors.there(now))),
                     _ => anchors.map(|anchors| anchors.there(now)),
                 };
                 there.map_or(Reference::Unknown, |areas| Reference::Things(&phrases[0], areas))
