@@ -16,7 +16,7 @@ const ACROSS: [f32; 3] = [0.3, 0.5, 0.7];
 const UNDER: [f32; 3] = [1.0, 1.4, 2.0];
 /// and this share of its width is above the feet.
 const ABOVE_FEET: f32 = 0.12;
-/// How wide a part of what it stands before, of which
+/// How wide a part of what it stands before, the narrower one for what is tall or long, of which
 const BEHIND: [f32; 2] = [1.5, 2.2];
 /// this share of the width is looked at, upwards from the feet.
 const UPRIGHT: f32 = 0.6;
@@ -148,5 +148,28 @@ mod tests {
             }
         }
         assert!(closer(Kind::LeftOf, &UnitBox::new(0.3, 0.5, 0.6, 0.7), 1.8).is_empty());
+    }
+
+    #[test]
+    fn a_thing_stands_as_the_phrase_says_to_where_its_anchor_is_looked_for() {
+        let thing = UnitBox::new(0.45, 0.5, 0.5, 0.7);
+        for (kind, shows, count) in [
+            (Kind::On, Shows::Sides, 3),
+            (Kind::InFrontOf, Shows::Sides, 2),
+            (Kind::Near, Shows::Middle, 6),
+            (Kind::LeftOf, Shows::Middle, 0),
+        ] {
+            let (where_it_shows, areas) = anchors(kind, &thing, 16.0 / 9.0);
+            assert_eq!((where_it_shows, areas.len()), (shows, count), "{kind:?}");
+            for area in areas {
+                let place = Place { kind, anchor: Anchor::Thing(vec!["a thing".to_owned()]), distance: None };
+                let (relation, things) =
+                    (Relation { at_least: 1, place: Some(place) }, Reference::Things("a thing", vec![area]));
+                let found = related(vec![Detection::new(0, thing, 0.9)], &relation, &things, 0.5, 16.0 / 9.0);
+                assert_eq!(found.len(), 1, "{kind:?} {thing:?} to {area:?}");
+            }
+        }
+        // At the frame's edge, what is beyond it is not looked at.
+        assert_eq!(anchors(Kind::Near, &UnitBox::new(0.0, 0.5, 0.05, 0.7), 16.0 / 9.0).1.len(), 3);
     }
 }

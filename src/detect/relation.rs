@@ -348,6 +348,21 @@ mod tests {
         let hull = three[0].area;
         assert!(three[0].score == 0.3 && hull.x1 > 0.89, "too weak to count, but told as what it is: {hull:?}");
         assert!(related(there(), &many(4), &Reference::Nothing, 0.42, WIDE).is_empty());
+        // A row of two that has one box.
+        let mut row = there();
+        row[1].count = 2;
+        let three = related(row, &many(3), &Reference::Nothing, 0.42, WIDE);
+        assert_eq!((three[0].score, three[0].related.as_ref().and_then(|related| related.count)), (0.7, Some(3)));
+    }
+
+    #[test]
+    fn two_pieces_side_by_side_are_one_anchor_too() {
+        let at = |x0, x1| UnitBox::new(x0, 0.4, x1, 0.6);
+        assert_eq!(pieced(vec![at(0.2, 0.3), at(0.35, 0.5)])[2..], [at(0.2, 0.5)]);
+        // As far apart as that, they are two; so are those of unlike height, and those that overlap.
+        assert_eq!(pieced(vec![at(0.2, 0.3), at(0.45, 0.6)]).len(), 2);
+        assert_eq!(pieced(vec![at(0.2, 0.3), UnitBox::new(0.32, 0.5, 0.4, 0.9)]).len(), 2);
+        assert_eq!(pieced(vec![at(0.2, 0.3), at(0.28, 0.4)]).len(), 2);
     }
 
     #[test]

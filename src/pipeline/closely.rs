@@ -191,3 +191,47 @@ impl Looks {
         Ok((asked.len(), wanted - asked.len()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::path::Path;
+
+    use super::*;
+
+    const WORDS: [&str; 3] = ["dull", "lamp", "post"];
+
+    fn embedding(words: &str) -> Embedding {
+        let axis = |name: &str| if words.contains(name) { 1.0 } else { 0.05 };
+        Embedding::new(WORDS.map(axis).to_vec()).expect("not zero")
+    }
+
+    /// How much of the anchor "a post" a look shows whose blocks, three rows of three, show these things.
+    fn shows(blocks: [&str; 9], shows: Shows) -> f32 {
+        let text = "[[camera]]\nname = \"gate\"\nsource = \"test://smpte\"\nnegatives = [\"dull\"]\n\
+                    [[camera.prompt]]\nphrases = \"a lamp in front of a post\"\n";
+        let camera = crate::config::parse(text, "test", Path::new(""), false).expect("valid").cameras.remove(0);
+        let encode = |phrase: &str| Ok::<_, Infallible>(embedding(phrase));
+        let bank = PromptBank::new(&camera.prompts, &camera.negatives, 50.0, encode).expect("embeds");
+        let at = |n: usize| 0.25 * n as f32;
+        let spots: Vec<UnitBox> =
+            (0..9).map(|i| UnitBox::new(at(i % 3), at(i / 3), at(i % 3 + 2), at(i / 3 + 2))).collect();
+        let area = UnitBox::new(0.125, 0.4, 0.875, 0.9);
+        let anchor = bank.anchor(0).expect("an anchor");
+        Loudest::new(&bank, &blocks.map(embedding), &spots, &area).shows(anchor, shows).expect("asked")
+    }
+
+    #[test]
+    fn what_hides_the_middle_of_an_anchor_has_it_on_both_sides() {
+        let rows = |middle: [&'static str; 3]| {
+            let [a, b, c] = middle;
+            ["dull", "dull", "dull", a, b, c, "dull", "dull", "dull"]
+        };
+        assert!(shows(rows(["post", "lamp", "post"]), Shows::Sides) > 3.0);
+        assert!(shows(rows(["post", "lamp", "dull"]), Shows::Sides) < -3.0, "it is beside");
+        assert!(shows(rows(["dull", "post", "dull"]), Shows::Sides) < -3.0, "it stands before nothing");
+        // Above the box that is looked at, it is something else.
+        assert!(shows(["post", "post", "post", "dull", "lamp", "dull", "dull", "dull", "dull"], Shows::Sides) < -3.0);
+        assert!(shows(rows(["dull", "post", "dull"]), Shows::Middle) > 3.0);
+    }
+}
