@@ -7,7 +7,6 @@ pub mod divide;
 pub mod evidence;
 pub mod heat;
 pub mod relation;
-pub mod row;
 
 pub use anchor::Anchors;
 pub use closer::{Shows, around, closer};
@@ -16,7 +15,6 @@ pub use divide::divided;
 pub use evidence::{EvidenceMap, Spread};
 pub use heat::HeatMap;
 pub use relation::{Reference, Related, related};
-pub use row::cars_in;
 
 use crate::clip::Embedding;
 use crate::frame::UnitBox;
@@ -38,8 +36,6 @@ pub struct Detection {
     pub runner_up: usize,
     /// Tiles, or blocks of patches, that spoke for it.
     pub tiles: u32,
-    /// How many things it is, where that is counted and its shape says so; 1 as a rule.
-    pub count: u32,
     /// What the encoder made of its own crop, once it is confirmed.
     pub embedding: Option<Embedding>,
     /// It is a part of a box around several things that are followed: where it is, its way so far says.
@@ -51,18 +47,7 @@ pub struct Detection {
 impl Detection {
     /// A thing of which no more is known than where it is and its score.
     pub fn new(prompt: usize, area: UnitBox, score: f32) -> Self {
-        Self {
-            prompt,
-            area,
-            score,
-            margin: 0.0,
-            runner_up: 0,
-            tiles: 1,
-            count: 1,
-            embedding: None,
-            part: false,
-            related: None,
-        }
+        Self { prompt, area, score, margin: 0.0, runner_up: 0, tiles: 1, embedding: None, part: false, related: None }
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::Watch;
 use crate::detect::closer::anchors;
 use crate::detect::confirm::shares_crop;
-use crate::detect::{Detection, Reference, Shows, cars_in, closer, divided, related};
+use crate::detect::{Detection, Reference, Shows, closer, divided, related};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::probability;
 use crate::prompts::relation::Kind;
@@ -178,9 +178,6 @@ impl Watch {
             if let Some(relation) = &prompt.understood.relation {
                 let reference =
                     self.relations.reference(relation, self.bank.anchor(index), &self.camera, frame.captured);
-                if relation.at_least > 1 && prompt.understood.are_cars() {
-                    found.iter_mut().for_each(|thing| thing.count = cars_in(&thing.area, aspect));
-                }
                 *found = related(std::mem::take(found), relation, &reference, floors[index], aspect);
             }
         }

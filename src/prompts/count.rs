@@ -3,9 +3,6 @@
 /// Numbers as words, from two on.
 pub(super) const NUMBERS: &[&str] =
     &["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
-/// What stands end to end along streets, of about one shape.
-pub(super) const CARS: &[&str] =
-    &["automobile", "cab", "car", "hatchback", "jeep", "minivan", "pickup", "sedan", "suv", "taxi", "van"];
 const IRREGULAR: &[(&str, &str)] = &[
     ("people", "person"),
     ("men", "man"),

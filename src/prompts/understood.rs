@@ -4,7 +4,7 @@
 //! taken for a place split the rest into the thing and its anchor. What CLIP itself understands stays whole: what somebody
 //! rides, wears, carries or does ("a person on a bicycle", "in a red coat", "with an umbrella", "lying on the ground").
 
-use super::count::{CARS, NUMBERS, counted};
+use super::count::{NUMBERS, counted};
 use super::phrase::{STOP_WORDS, words};
 use super::places::{CARRIED, LEADING, PEOPLE, PLACES, PLACING, PRONOUNS, SUPPORTS, When};
 use super::relation::{Anchor, Kind, Place, Relation};
@@ -38,12 +38,6 @@ impl Understood {
     /// How what is looked for stands to what the phrases name beside it.
     pub fn place(&self) -> Option<Kind> {
         self.relation.as_ref()?.place.as_ref().map(|place| place.kind)
-    }
-
-    /// Whether all that is looked for are cars, of which several can have one box.
-    pub fn are_cars(&self) -> bool {
-        let is_car = |target: &String| words(target).last().is_some_and(|word| CARS.contains(&word.as_ref()));
-        self.targets.iter().all(is_car)
     }
 
     /// All phrases that are scored: the targets and, where it is a thing, the anchor.
