@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
+use super::light;
 use crate::frame::{Frame, UnitBox};
 
 /// Side in pixels of the square that one cell averages.
@@ -49,10 +50,16 @@ impl Foreground {
             self.background = now;
             return;
         }
-        let differ = |(b, n): (&[f32; 3], &[f32; 3])| b.iter().zip(n).any(|(b, n)| (b - n).abs() > LEAST_STEP);
-        self.stands_out = self.background.iter().zip(&now).map(differ).collect();
-        let changed = self.stands_out.iter().filter(|out| **out).count() as f32;
-        if changed > ALL_CHANGED * self.stands_out.len() as f32 {
+        self.stands_out = standing_out(&self.background, &now);
+        let mut changed = share(&self.stands_out);
+        if let Some(lit) = self.lit(&now) {
+            let stands_out = standing_out(&lit, &now);
+            // That the light has changed is believed if it explains more than it leaves to be explained.
+            if share(&stands_out) < changed {
+                (changed, self.stands_out, self.background) = (share(&stands_out), stands_out, lit);
+            }
+        }
+        if changed > ALL_CHANGED {
             self.stands_out.fill(false);
             self.background = now;
             return;
@@ -60,6 +67,17 @@ impl Foreground {
         for (b, n) in self.background.iter_mut().flatten().zip(now.iter().flatten()) {
             *b += (n - *b).clamp(-follows, follows);
         }
+    }
+
+    /// The background in the light of now, if that can be told; each colour has its own, since light has a colour too.
+    fn lit(&self, now: &[[f32; 3]]) -> Option<Vec<[f32; 3]>> {
+        let of = |colour: usize| {
+            let before = self.background.iter().map(move |cell| cell[colour]);
+            light::gain(before, now.iter().map(move |cell| cell[colour]))
+        };
+        let gains = [of(0)?, of(1)?, of(2)?];
+        let lit = |cell: &[f32; 3]| [0, 1, 2].map(|colour| light::lit(cell[colour], gains[colour]));
+        Some(self.background.iter().map(lit).collect())
     }
 
     /// The mean colour of each cell, row by row.
@@ -180,6 +198,17 @@ impl Foreground {
     }
 }
 
+/// Which cells differ from the background.
+fn standing_out(background: &[[f32; 3]], now: &[[f32; 3]]) -> Vec<bool> {
+    let differ = |(b, n): (&[f32; 3], &[f32; 3])| b.iter().zip(n).any(|(b, n)| (b - n).abs() > LEAST_STEP);
+    background.iter().zip(now).map(differ).collect()
+}
+
+/// How many of these, 0..1.
+fn share(stands_out: &[bool]) -> f32 {
+    stands_out.iter().filter(|out| **out).count() as f32 / stands_out.len().max(1) as f32
+}
+
 /// The reach extended by half, on the sides where it cuts off what was found.
 fn further(reach: &UnitBox, found: &UnitBox) -> UnitBox {
     let (w, h) = ((reach.x1 - reach.x0) / 2.0, (reach.y1 - reach.y0) / 2.0);
@@ -226,8 +255,29 @@ mod tests {
         foreground.see(&frame(|x, y| if thing(x, y) { 200 } else { 90 }));
         foreground.see(&frame(|x, y| if thing(x, y) { 200 } else { 90 }));
         assert_eq!(foreground.outline(&area, &[]), None);
-        // The light goes on: everything differs, and nothing is told by it.
-        foreground.see(&frame(|_, _| 220));
+        // The light goes on, and the camera is turned: everything differs, and nothing is told by it.
+        foreground.see(&frame(|x, y| if thing(x, y) { 255 } else { 220 }));
         assert_eq!(foreground.outline(&area, &[]), None);
+        foreground.see(&frame(|x, y| [220, 120, 30][((x / 8 + y / 8) % 3) as usize]));
+        assert_eq!(foreground.outline(&area, &[]), None);
+    }
+
+    #[test]
+    fn in_other_light_only_what_has_come_stands_out() {
+        let mut foreground = Foreground::default();
+        let street = |x: u32, y: u32| if y < 40 { 40 } else { 60 + (x % 32) as u8 * 4 };
+        // A dark street, most of which other light changes by little, and a bright thing that stands there.
+        let lit = |light: f32| move |x, y| (if thing(x, y) { 200.0 } else { f32::from(street(x, y)) } * light) as u8;
+        foreground.see(&frame(lit(1.0)));
+        let (there, comes) = (UnitBox::new(0.2, 0.1, 0.45, 0.9), UnitBox::new(0.75, 0.25, 0.875, 0.75));
+        for light in [1.12, 0.9, 1.2, 0.6] {
+            foreground.see(&frame(lit(light)));
+            assert_eq!(foreground.outline(&there, &[]), None, "in light of {light}");
+        }
+        let other = |x: u32, y: u32| (120..140).contains(&x) && (20..60).contains(&y);
+        foreground.see(&frame(|x, y| if other(x, y) { 250 } else { lit(0.7)(x, y) }));
+        assert_eq!(foreground.outline(&there, &[]), None);
+        let outline = foreground.outline(&UnitBox::new(0.7, 0.2, 0.9, 0.8), &[]).expect("stands out");
+        assert!(outline.iou(&comes) > 0.99, "{outline:?}");
     }
 }

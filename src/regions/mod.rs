@@ -2,6 +2,7 @@
 
 pub mod foreground;
 pub mod grid;
+mod light;
 pub mod motion;
 pub mod patches;
 pub mod schedule;

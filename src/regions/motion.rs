@@ -1,11 +1,14 @@
-//! The motion gate: a tile is encoded again only when its picture has changed, or when its last look is old.
+//! The motion gate: a tile is encoded again only when its picture has changed, or when its last look is old. The same picture
+//! in other light has not changed, nor has one before which rain falls.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::grid::Tile;
+use super::light;
 use super::thumbnail::Thumbnail;
 use crate::frame::Frame;
 
@@ -15,6 +18,13 @@ const CELL: u32 = 8;
 const LEAST_STEP: f32 = 6.0;
 /// A change must stand out of the frame's own flicker by this factor.
 const ABOVE_NOISE: f32 = 4.0;
+
+/// So many times as much as the weather does is a change.
+const ABOVE_WEATHER: f32 = 3.0;
+/// As is what differs on two frames running in more cells than by chance, and than this.
+const LASTING: f32 = 2.0;
+/// Where more than this share of the cells changes everywhere, it is no weather.
+const MOST_WEATHER: f32 = 0.15;
 
 /// Why a tile should be encoded now.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,49 +42,133 @@ pub struct Need {
 pub struct MotionGate {
     refresh: Duration,
     noise: f32,
-    previous: Option<Arc<Thumbnail>>,
-    seen: Vec<Option<(Arc<Thumbnail>, Timestamp)>>,
+    /// Share of the cells that change where nothing does but the weather.
+    weather: f32,
+    /// The newest frames, the last one first.
+    newest: VecDeque<Shot>,
+    seen: Vec<Option<Seen>>,
+}
+
+/// A frame as the gate sees it.
+#[derive(Clone, Debug)]
+struct Shot {
+    picture: Arc<Thumbnail>,
+    /// How bright the light is, of which only ratios mean anything.
+    light: f32,
+}
+
+/// A tile when it was last encoded.
+#[derive(Clone, Debug)]
+struct Seen {
+    shot: Shot,
+    /// The same without what only passed: drops, say.
+    steady: Arc<Thumbnail>,
+    at: Timestamp,
+}
+
+impl Shot {
+    /// A cell as it would be in another light.
+    fn lit(&self, cell: usize, light: f32) -> f32 {
+        light::lit(self.picture.cells[cell], light / self.light)
+    }
+}
+
+/// How a tile differs from what it was.
+struct Change {
+    /// Share of its cells, 0..1.
+    share: f32,
+    /// How many cells do so on two frames running, drops left out.
+    lasting: f32,
+}
+
+impl Seen {
+    /// How a tile differs now, and on the frame before.
+    fn change(&mut self, tile: &Tile, now: &Shot, last: &Shot, step: f32) -> Change {
+        let (mut changed, mut lasting, mut all) = (0.0_f32, 0.0_f32, 0.0_f32);
+        let mut stayed = Vec::new();
+        for cell in now.picture.window(&tile.crop) {
+            let differs = |before: f32, shot: &Shot| (before - shot.lit(cell, now.light)).abs() > step;
+            let steady = light::lit(self.steady.cells[cell], now.light / self.shot.light);
+            let has_changed = differs(self.shot.lit(cell, now.light), now);
+            all += 1.0;
+            changed += f32::from(has_changed);
+            if differs(steady, now) {
+                lasting += f32::from(differs(steady, last));
+                // What is still there was no drop.
+                stayed.extend((!has_changed).then_some(cell));
+            }
+        }
+        if !stayed.is_empty() {
+            let steady = Arc::make_mut(&mut self.steady);
+            stayed.into_iter().for_each(|cell| steady.cells[cell] = self.shot.picture.cells[cell]);
+        }
+        Change { share: changed / all.max(1.0), lasting }
+    }
 }
 
 impl MotionGate {
     /// A gate for so many tiles, which lets each through at least once in `refresh`.
     pub fn new(tiles: usize, refresh: Duration) -> Self {
-        Self { refresh, noise: 0.0, previous: None, seen: vec![None; tiles] }
+        Self { refresh, noise: 0.0, weather: 0.0, newest: VecDeque::new(), seen: vec![None; tiles] }
     }
 
     /// The tiles that should be encoded on this frame. Call [`Self::encoded`] for those that were.
     pub fn needs(&mut self, frame: &Frame, tiles: &[Tile]) -> Vec<Need> {
-        let now = Arc::new(Thumbnail::of(frame, CELL));
-        if let Some(previous) = self.previous.as_ref().filter(|p| p.cells.len() == now.cells.len()) {
+        let picture = Arc::new(Thumbnail::of(frame, CELL));
+        self.newest.retain(|shot| shot.picture.cells.len() == picture.cells.len());
+        let mut now = Shot { picture, light: 1.0 };
+        if let Some(last) = self.newest.front() {
+            let cells = || now.picture.cells.iter().copied();
+            let gain = light::gain(last.picture.cells.iter().copied(), cells()).unwrap_or(1.0);
             // The median difference between neighbouring frames is noise: most of a fixed camera's picture stands still.
-            let mut steps: Vec<f32> = previous.cells.iter().zip(&now.cells).map(|(a, b)| (a - b).abs()).collect();
+            let lit = (0..now.picture.cells.len()).map(|cell| last.lit(cell, last.light * gain));
+            let mut steps: Vec<f32> = lit.zip(cells()).map(|(a, b)| (a - b).abs()).collect();
             let middle = steps.len() / 2;
             let (_, median, _) = steps.select_nth_unstable_by(middle, f32::total_cmp);
             self.noise += 0.2 * (*median - self.noise);
+            now.light = last.light * gain;
         }
+        let last = self.newest.front().cloned().unwrap_or_else(|| now.clone());
+        self.newest.push_front(now.clone());
+        self.newest.truncate(3);
         let step = LEAST_STEP.max(ABOVE_NOISE * self.noise);
-        let need = |(index, tile): (usize, &Tile)| {
-            let Some((reference, at)) = &self.seen[index] else {
-                return Some(Need { tile: index, change: 1.0, age: None });
+        let (mut shares, mut needs) = (Vec::new(), Vec::new());
+        for (index, (tile, seen)) in tiles.iter().zip(&mut self.seen).enumerate() {
+            let Some(seen) = seen else {
+                needs.push(Need { tile: index, change: 1.0, age: None });
+                continue;
             };
-            let age = frame.captured.duration_since(*at).unsigned_abs();
-            let cells = now.window(&tile.crop);
-            let (changed, all) = cells.fold((0_u32, 0_u32), |(changed, all), cell| {
-                (changed + u32::from((reference.cells[cell] - now.cells[cell]).abs() > step), all + 1)
-            });
-            let change = changed as f32 / all.max(1) as f32;
-            (changed > 0 || age >= self.refresh).then_some(Need { tile: index, change, age: Some(age) })
-        };
-        let needs = tiles.iter().enumerate().filter_map(need).collect();
-        self.previous = Some(now);
+            let age = frame.captured.duration_since(seen.at).unsigned_abs();
+            let cells = now.picture.window(&tile.crop).count() as f32;
+            let Change { share, lasting } = seen.change(tile, &now, &last, step);
+            shares.push(share);
+            // Drops are gone on the next frame, and by chance only another falls on the same cell.
+            let chance = self.weather * self.weather * cells;
+            let is_more = share > ABOVE_WEATHER * self.weather || lasting > ABOVE_WEATHER * chance + LASTING;
+            let change = if is_more { share } else { 0.0 };
+            if change > 0.0 || age >= self.refresh {
+                needs.push(Need { tile: index, change, age: Some(age) });
+            }
+        }
+        // Where least changes, only the weather does. If that is much, all of the picture moves.
+        shares.sort_by(f32::total_cmp);
+        let calmest = shares.get(shares.len() / 4).copied().filter(|share| *share < MOST_WEATHER);
+        self.weather += 0.1 * (calmest.unwrap_or(0.0) - self.weather);
         needs
     }
 
     /// Notes that these tiles were encoded on the frame last given to [`Self::needs`].
     pub fn encoded(&mut self, tiles: impl IntoIterator<Item = usize>, at: Timestamp) {
-        let Some(now) = &self.previous else { return };
+        let Some(shot) = self.newest.front().cloned() else { return };
+        let steady = |cell: usize| {
+            let mut values: Vec<f32> = self.newest.iter().map(|before| before.lit(cell, shot.light)).collect();
+            values.sort_by(f32::total_cmp);
+            values[values.len() / 2]
+        };
+        let cells = (0..shot.picture.cells.len()).map(steady).collect();
+        let steady = Arc::new(shot.picture.with(cells));
         for tile in tiles {
-            self.seen[tile] = Some((Arc::clone(now), at));
+            self.seen[tile] = Some(Seen { shot: shot.clone(), steady: Arc::clone(&steady), at });
         }
     }
 }
@@ -100,5 +194,54 @@ mod tests {
         let moved = gate.needs(&frame(2, |x, y| if x < 16 && y < 16 { 200 } else { 90 }), &tiles);
         assert_eq!(moved.iter().map(|need| need.tile).collect::<Vec<_>>(), [0]);
         assert_eq!(gate.needs(&frame(10, |_, _| 90), &tiles).len(), 16);
+    }
+
+    #[test]
+    fn rain_is_no_change_and_what_comes_in_it_is() {
+        let tiles = grid(64, 64, &Grid { levels: vec![0.5], overlap: 0.0, context: 0.0 }, &[]);
+        let mut gate = MotionGate::new(tiles.len(), Duration::from_secs(1000));
+        let mut random = fastrand::Rng::with_seed(5);
+        let mut asked = |seconds: std::ops::Range<i64>, thing: std::ops::Range<u32>| -> Vec<usize> {
+            let mut asked = Vec::new();
+            for second in seconds {
+                let drops: Vec<(u32, u32)> = (0..2).map(|_| (random.u32(0..64), random.u32(0..56))).collect();
+                let wet = |x: u32, y: u32| drops.iter().any(|(left, top)| x == *left && (*top..top + 8).contains(&y));
+                let paint = |x, y| match (wet(x, y), thing.contains(&x) && thing.contains(&y)) {
+                    (true, _) => 250,
+                    (_, true) => 180,
+                    _ => 90,
+                };
+                let needs = gate.needs(&frame(second, paint), &tiles);
+                gate.encoded(needs.iter().map(|need| need.tile), Timestamp::from_second(second).expect("in range"));
+                asked.push(needs.len());
+            }
+            asked
+        };
+        asked(0..60, 0..0);
+        let rain: usize = asked(60..160, 0..0).iter().sum();
+        assert!(rain < 60, "of 400 looks: {rain}");
+        assert!(asked(160..163, 8..24)[0] > 0, "something has come");
+        assert!(asked(163..166, 0..0)[0] > 0, "it has gone");
+    }
+
+    #[test]
+    fn what_only_stands_in_other_light_has_not_changed() {
+        let tiles = grid(64, 64, &Grid { levels: vec![0.25], overlap: 0.0, context: 0.0 }, &[]);
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let mut gate = MotionGate::new(tiles.len(), Duration::from_secs(10));
+        // Bricks and windows.
+        let wall = |x: u32, y: u32| if (x / 8 + y / 8).is_multiple_of(3) { 200.0 } else { 60.0 };
+        let lit = |light: f32| move |x: u32, y: u32| (wall(x, y) * light) as u8;
+        gate.needs(&frame(0, lit(1.0)), &tiles);
+        gate.encoded(0..16, at(0));
+        for (second, light) in [(1, 0.95), (2, 1.05), (3, 0.5), (4, 0.45), (5, 1.2)] {
+            assert_eq!(gate.needs(&frame(second, lit(light)), &tiles), [], "in light of {light}");
+        }
+        // What comes meanwhile is seen, and the light of the last look at it counts.
+        let comes = |light: f32| move |x: u32, y: u32| if x < 16 && y < 16 { 120 } else { lit(light)(x, y) };
+        let asked = |needs: Vec<Need>| needs.iter().map(|need| need.tile).collect::<Vec<_>>();
+        assert_eq!(asked(gate.needs(&frame(6, comes(0.5)), &tiles)), [0]);
+        gate.encoded([0], at(6));
+        assert_eq!(asked(gate.needs(&frame(7, lit(1.0)), &tiles)), [0]);
     }
 }

@@ -3,7 +3,7 @@
 use crate::frame::{Frame, PixelRect};
 
 /// The brightness of a frame, in square cells.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Thumbnail {
     /// Side of a cell in pixels.
     side: u32,
@@ -28,6 +28,11 @@ impl Thumbnail {
         }
         cells.iter_mut().zip(counts).for_each(|(cell, count)| *cell /= count);
         Self { side, columns, rows, cells }
+    }
+
+    /// One of the same shape with other cells.
+    pub(super) fn with(&self, cells: Vec<f32>) -> Self {
+        Self { cells, ..*self }
     }
 
     pub(super) fn window(&self, rect: &PixelRect) -> impl Iterator<Item = usize> {
