@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 pub use calibrated::Learnt;
 pub use looks::Try;
-use looks::{Look, Looks, Spent};
+use looks::{Asked, Look, Looks, Spent};
 use relations::Relations;
 
 use crate::annotate::{self, Mark};
@@ -35,6 +35,16 @@ pub struct Watch {
     relations: Relations,
     trackers: Vec<Tracker>,
     reports_from: f32,
+}
+
+/// What was found on one frame.
+struct Found {
+    /// Prompt by prompt, strongest first.
+    found: Vec<Vec<Detection>>,
+    /// What closer looks showed beside anchors, whatever they scored.
+    closer: Vec<Detection>,
+    /// How many crops all of that took.
+    crops: usize,
 }
 
 /// What one frame meant.
@@ -123,19 +133,20 @@ impl Watch {
         // A part of the limit is kept for confirming, so that overload makes the picture older and nothing slower.
         let kept = (limit / CONFIRMING).clamp(1, confirm::MOST);
         let rest = limit.saturating_sub(kept).max(1);
-        let followed = self.followed();
+        let followed = self.followed(frame.captured);
         let mut spent = self.looks.see(&frame, encoder, &mut self.bank, rest, &followed)?;
         let calibration = self.looks.calibration();
         let threshold = |(prompt, settings)| probability(calibration.threshold(prompt, settings));
         let thresholds: Vec<f32> = self.camera.prompts.iter().enumerate().map(threshold).collect();
         self.trackers.iter_mut().zip(&thresholds).for_each(|(tracker, threshold)| tracker.count_from(*threshold));
-        let (found, confirmed) = self.found(&frame, encoder, kept, &mut spent)?;
+        let Found { found, closer, crops: confirmed } = self.found(&frame, encoder, kept, &mut spent)?;
         let mut sight = self.follow(&frame, found);
         if self.looks.calibration_mut().frame(&frame) {
-            let (left, followed) = (kept.saturating_sub(confirmed).max(1), self.followed());
-            let floors = self.floors();
+            let (left, followed) = (kept.saturating_sub(confirmed).max(1), self.followed(frame.captured));
+            let (floors, sure) = (self.floors(), self.sure());
             let (prompts, look) = (&self.camera.prompts, Look { frame: &frame, encoder, bank: &self.bank });
-            let (tries, crops) = self.looks.try_background(&look, left, prompts, &floors, &followed)?;
+            let asked = Asked { prompts, floors: &floors, sure: &sure, followed: &followed };
+            let (tries, crops) = self.looks.try_background(&look, left, &asked, closer)?;
             sight.tries = tries;
             spent.encoded += crops;
         }
@@ -145,21 +156,25 @@ impl Watch {
         Ok(sight)
     }
 
-    /// Where things are followed, prompt by prompt.
-    fn followed(&self) -> Vec<Vec<UnitBox>> {
-        let areas = |tracker: &Tracker| tracker.tracks().iter().map(|track| track.detection.area).collect();
-        self.trackers.iter().map(areas).collect()
+    /// Where things are followed, prompt by prompt, and where things are that do not stand as their prompt says: none of
+    /// them is background.
+    fn followed(&self, now: Timestamp) -> Vec<Vec<UnitBox>> {
+        let areas = |(prompt, tracker): (usize, &Tracker)| {
+            let tracks = tracker.tracks().iter().map(|track| track.detection.area);
+            tracks.chain(self.relations.targets(prompt, now)).collect()
+        };
+        self.trackers.iter().enumerate().map(areas).collect()
     }
 
     /// What is there, prompt by prompt: found by the tiles, confirmed by crops of their own, at most `kept` of them, and
-    /// standing as the phrases say. With how many crops that took.
+    /// standing as the phrases say.
     fn found(
         &mut self,
         frame: &Frame,
         encoder: &dyn TileEncoder,
         kept: usize,
         spent: &mut Spent,
-    ) -> Result<(Vec<Vec<Detection>>, usize), ModelError> {
+    ) -> Result<Found, ModelError> {
         let floors = self.floors();
         let candidates = self.candidates(&floors);
         let mut found = self.find(&candidates, frame.captured);
@@ -187,10 +202,11 @@ impl Watch {
             self.looks.look_closely(&look, kept - confirmed, prompts, closer, &beside, handicap)?;
         spent.postponed += left;
         let mut more = vec![Vec::new(); found.len()];
-        closer.into_iter().filter(|d| d.score >= floors[d.prompt]).for_each(|d| more[d.prompt].push(d));
+        closer.iter().filter(|d| d.score >= floors[d.prompt]).for_each(|d| more[d.prompt].push(d.clone()));
         found.iter_mut().zip(more).for_each(|(found, more)| joined(found, more));
         spent.encoded += confirmed + closely;
-        Ok((self.relate(found, &floors, frame), confirmed + closely))
+        self.see_targets(&mut found, &floors, frame);
+        Ok(Found { found: self.relate(found, &floors, frame), closer, crops: confirmed + closely })
     }
 
     /// Watches by other settings from now on, with a new bank where phrases are others. Gives the ends of the events of

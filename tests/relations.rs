@@ -22,10 +22,20 @@ const TOP: u32 = 80;
 const COLOURS: &[(&str, [u8; 3])] = &[("dull", [90, 90, 90]), ("lamp", [250, 0, 0]), ("post", [0, 250, 0])];
 
 /// An encoder that sees lamps (red) and posts (green).
+#[derive(Clone, Copy)]
 struct Paint {
     /// A post that fills less than half of a picture, as of a tile's, says little to it.
     shy: bool,
+    /// Pixels: it tells patches apart, in which it sees no post if they are wider than this.
+    fine: Option<u32>,
 }
+
+/// Frames of one of the calibration's windows.
+const WINDOW: usize = 20;
+/// Of patches in a picture's row.
+const ROWS: u32 = 12;
+/// Pixels, between a patch's of a tile and of a closer look.
+const WIDE_PATCH: u32 = 14;
 
 fn embedding(words: &str) -> Embedding {
     let axis = |(name, _): &(&str, [u8; 3])| if words.contains(name) { 1.0 } else { 0.05 };
@@ -53,12 +63,21 @@ impl TileEncoder for Paint {
         Ok(tiles.iter().map(seen).collect())
     }
 
-    fn encode_patches(&self, _: &Frame, _: &[PixelRect]) -> Result<Vec<Vec<Embedding>>, ModelError> {
-        Ok(Vec::new())
+    fn encode_patches(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Vec<Embedding>>, ModelError> {
+        let patches = |tile: &PixelRect| {
+            let side = tile.width / ROWS;
+            let place =
+                |i| PixelRect { x: tile.x + i % ROWS * side, y: tile.y + i / ROWS * side, width: side, height: side };
+            let patches = self.encode(frame, &(0..ROWS * ROWS).map(place).collect::<Vec<_>>())?;
+            let coarse = self.fine.is_some_and(|fine| side > fine);
+            let dull = |patch: &Embedding| coarse && patch.values()[2] > 0.5;
+            Ok(patches.into_iter().map(|patch| if dull(&patch) { embedding("dull") } else { patch }).collect())
+        };
+        tiles.iter().map(patches).collect()
     }
 
     fn patch_rows(&self) -> Option<usize> {
-        None
+        self.fine.map(|_| ROWS as usize)
     }
 
     fn width(&self) -> usize {
@@ -67,10 +86,15 @@ impl TileEncoder for Paint {
 }
 
 fn camera(prompts: &[&str]) -> CameraSettings {
+    camera_of(prompts, 0.3)
+}
+
+/// With tiles whose side is this share of the frame's height.
+fn camera_of(prompts: &[&str], level: f32) -> CameraSettings {
     let prompt = |phrase: &&str| format!("[[camera.prompt]]\nphrases = \"{phrase}\"\n");
     let text = format!(
         "[[camera]]\nname = \"gate\"\nsource = \"test://smpte\"\nfps = 2\nwidth = {WIDTH}\nheight = {HEIGHT}\n\
-         negatives = [\"dull\"]\ngrid = {{ levels = [0.3], overlap = 0.5, context = 0.0 }}\n\
+         negatives = [\"dull\"]\ngrid = {{ levels = [{level:.1}], overlap = 0.5, context = 0.0 }}\n\
          [[camera.zone]]\nname = \"door\"\npoints = [[0.6, 0.2], [1, 0.2], [1, 1], [0.6, 1]]\n{}",
         prompts.iter().map(prompt).collect::<String>()
     );
@@ -91,9 +115,12 @@ struct Film {
 
 impl Film {
     fn of(prompts: &[&str]) -> Self {
-        let camera = camera(prompts);
+        Self::by(camera(prompts), Paint { shy: false, fine: None })
+    }
+
+    fn by(camera: CameraSettings, encoder: Paint) -> Self {
         let bank = bank(&camera);
-        Self { watch: Watch::new(camera, bank), frame: 0, encoder: Paint { shy: false } }
+        Self { watch: Watch::new(camera, bank), frame: 0, encoder }
     }
 
     fn show(&mut self, scene: Scene<'_>) -> Sight {
@@ -134,11 +161,28 @@ fn only_what_stands_as_the_phrase_says_is_told_with_both_boxes() {
 
 #[test]
 fn an_anchor_that_tiles_say_little_of_is_looked_at() {
-    let mut film = Film { encoder: Paint { shy: true }, ..Film::of(&["a lamp right of a post"]) };
+    let shy = || Film::by(camera(&["a lamp right of a post"]), Paint { shy: true, fine: None });
+    let mut film = shy();
     film.show(&[]);
     assert_eq!(film.news(&[("post", 100), ("lamp", 220)], 6).len(), 1);
-    let mut film = Film { encoder: Paint { shy: true }, ..Film::of(&["a lamp right of a post"]) };
+    let mut film = shy();
     assert!(film.news(&[("lamp", 220)], 14).is_empty());
+}
+
+#[test]
+fn an_anchor_whose_middle_is_hidden_is_looked_for_around_what_hides_it() {
+    let encoder = Paint { shy: false, fine: Some(WIDE_PATCH) };
+    let film = || Film::by(camera_of(&["a lamp in front of a post"], 1.0), encoder);
+    let hides: Scene<'_> = &[("lamp", 130), ("post", 100), ("post", 160)];
+    let news = film().news(hides, 6);
+    assert_eq!(news.len(), 1);
+    let related = news[0].evidence.related.as_ref().expect("a relation");
+    let [left, _, width, _] = related.area.expect("an anchor's box").to_pixels(WIDTH, HEIGHT);
+    assert!(left < 130 && left + width > 170, "on both sides, from {left}, {width} wide");
+    // What only stands beside a lamp is not behind it.
+    for beside in [&[("lamp", 130), ("post", 170)], &[("lamp", 130), ("post", 90)]] {
+        assert!(film().news(beside, 6).is_empty(), "{beside:?}");
+    }
 }
 
 #[test]
@@ -217,4 +261,19 @@ fn another_anchor_is_another_description() {
     film.watch.change(back, Some(back_bank));
     let news = film.news(scene, 6);
     assert_eq!(news.iter().map(|event| event.phrase.as_str()).collect::<Vec<_>>(), ["a lamp right of a post"]);
+}
+
+#[test]
+fn what_does_not_stand_as_the_phrase_says_is_no_background() {
+    let threshold = |scene: Scene<'_>| {
+        let mut film = Film::of(&["at least two lamps", "a lamp near a post"]);
+        assert!(film.news(scene, 30 * WINDOW).is_empty());
+        let explained = film.watch.explained();
+        assert!(explained.iter().all(|(_, prompt)| prompt.level.is_some()), "{explained:?}");
+        (film, explained.into_iter().map(|(_, prompt)| prompt.threshold).collect::<Vec<_>>())
+    };
+    let (_, empty) = threshold(&[]);
+    let (mut film, alone) = threshold(&[("lamp", 20)]);
+    assert_eq!(alone, empty);
+    assert_eq!(film.news(&[("lamp", 20), ("lamp", 220)], 6).len(), 1);
 }

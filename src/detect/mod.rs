@@ -1,20 +1,20 @@
 //! Detections: tile scores become an evidence map, and the map becomes boxes.
 
-pub mod anchor;
 pub mod closer;
 pub mod confirm;
 pub mod divide;
 pub mod evidence;
 pub mod heat;
 pub mod relation;
+pub mod whereabouts;
 
-pub use anchor::Anchors;
 pub use closer::{Shows, around, closer};
 pub use confirm::Confirmations;
 pub use divide::divided;
 pub use evidence::{EvidenceMap, Spread};
 pub use heat::HeatMap;
 pub use relation::{Reference, Related, related};
+pub use whereabouts::Whereabouts;
 
 use crate::clip::Embedding;
 use crate::frame::UnitBox;
@@ -148,7 +148,8 @@ fn beside(a: &UnitBox, b: &UnitBox) -> bool {
     shared <= BESIDE * (a.x1 - a.x0).min(b.x1 - b.x0) && ha.min(hb) >= ALIKE_HIGH * ha.max(hb)
 }
 
-fn same_thing(a: &UnitBox, b: &UnitBox) -> bool {
+/// Whether two boxes of one prompt are of the same thing.
+pub fn same_thing(a: &UnitBox, b: &UnitBox) -> bool {
     a.iou(b) > SAME_IOU || a.intersection(b) > SAME_WITHIN * a.area().min(b.area())
 }
 

@@ -4,7 +4,7 @@
 use super::looks::{Look, Looks};
 use crate::clip::{Embedding, ModelError};
 use crate::config::settings::PromptSettings;
-use crate::detect::{Detection, Shows, around, confirm};
+use crate::detect::{Detection, Shows, around, confirm, same_thing};
 use crate::frame::UnitBox;
 use crate::prompts::calibration::probability;
 use crate::prompts::relation::Kind;
@@ -95,17 +95,30 @@ impl Looks {
         found: &mut [Vec<Detection>],
         beside: &[Vec<UnitBox>],
     ) -> Result<(usize, usize), ModelError> {
-        let wavers = |d: &&mut Detection| d.embedding.is_some() && sure[d.prompt].is_some_and(|sure| d.score < sure);
-        let mut wavering: Vec<&mut Detection> = found.iter_mut().flatten().filter(wavers).collect();
+        let is_sure = |d: &Detection| sure[d.prompt].is_none_or(|sure| d.score >= sure);
+        let (sound, wavering): (Vec<&mut Detection>, Vec<&mut Detection>) =
+            found.iter_mut().flatten().filter(|d| d.embedding.is_some()).partition(|d| is_sure(d));
+        let mut sound: Vec<(usize, UnitBox)> = sound.into_iter().map(|d| (d.prompt, d.area)).collect();
+        let mut wavering = wavering;
+        // In a crop moved its way, what is beside a thing would be that thing, which counts once.
+        let is_free = |d: &Detection, sound: &[(usize, UnitBox)]| {
+            !sound.iter().any(|(prompt, known)| *prompt == d.prompt && same_thing(known, &d.area))
+        };
         let other = |d: &Detection, area: UnitBox| Detection { area, ..d.clone() };
-        let others: Vec<Vec<Detection>> =
-            wavering.iter().map(|d| around(&d.area).into_iter().map(|area| other(d, area)).collect()).collect();
+        let others = |d: &Detection| -> Vec<Detection> {
+            around(&d.area).into_iter().map(|area| other(d, area)).filter(|d| is_free(d, &sound)).collect()
+        };
+        let others: Vec<Vec<Detection>> = wavering.iter().map(|d| others(d)).collect();
         let (asked, wanted) = self.ask(others.iter().flatten(), most);
         self.look_at(look, &asked)?;
-        for (detection, others) in wavering.iter_mut().zip(others) {
+        for (detection, mut others) in wavering.iter_mut().zip(others) {
+            others.retain(|d| is_free(d, &sound));
             let best = self.confirmed(look.bank, prompts, others, beside, ONE_OF_SEVERAL);
             let best = best.into_iter().max_by(|a, b| a.score.total_cmp(&b.score));
             if let Some(best) = best.filter(|best| best.score > detection.score) {
+                if is_sure(&best) {
+                    sound.push((best.prompt, best.area));
+                }
                 **detection = best;
             }
         }

@@ -40,6 +40,17 @@ pub(super) struct Look<'a> {
     pub(super) bank: &'a PromptBank,
 }
 
+/// What is asked, by prompt or question.
+pub(super) struct Asked<'a> {
+    pub(super) prompts: &'a [PromptSettings],
+    /// The score from which what is found is of use.
+    pub(super) floors: &'a [f32],
+    /// The score from which a crop needs no other; `None` where one is enough.
+    pub(super) sure: &'a [Option<f32>],
+    /// Where things are followed.
+    pub(super) followed: &'a [Vec<UnitBox>],
+}
+
 /// How many tiles a frame asked for, and how many it got.
 pub(super) struct Spent {
     pub(super) encoded: usize,
@@ -313,8 +324,8 @@ impl Looks {
     }
 
     /// Lets the background try to be each prompt, once a window: the best part of the frame that no thing is followed on,
-    /// looked at as a detection there would be, which is from the score in `floors` on. Returns what they were, and how many
-    /// crops it took, at most `most`.
+    /// looked at as a detection there would be, or what one of the `closer` looks showed, if that is more. Returns what they
+    /// were, and how many crops it took, at most `most`.
     ///
     /// # Errors
     /// What the encoder says.
@@ -322,37 +333,42 @@ impl Looks {
         &mut self,
         look: &Look<'_>,
         most: usize,
-        prompts: &[PromptSettings],
-        floors: &[f32],
-        followed: &[Vec<UnitBox>],
+        asked: &Asked<'_>,
+        closer: Vec<Detection>,
     ) -> Result<(Vec<Try>, usize), ModelError> {
-        let mut tries = Vec::new();
-        for (prompt, settings) in prompts.iter().enumerate() {
-            let free = |area: &UnitBox| followed[prompt].iter().all(|thing| thing.intersection(area) == 0.0);
-            let spots = (0..self.spots.len()).filter(|spot| free(&self.spots[*spot]));
+        let free = |d: &Detection| asked.followed[d.prompt].iter().all(|thing| thing.intersection(&d.area) == 0.0);
+        // What each reaches at most, since it must be a candidate before it is looked at, and what stands there.
+        let mut candidates: Vec<f32> = Vec::new();
+        let mut tries: Vec<Vec<Detection>> = Vec::new();
+        for (prompt, settings) in asked.prompts.iter().enumerate() {
+            let unseen = |area: &UnitBox| asked.followed[prompt].iter().all(|thing| thing.intersection(area) == 0.0);
+            let spots = (0..self.spots.len()).filter(|spot| unseen(&self.spots[*spot]));
             let bar = self.calibration.bar(prompt, settings);
             let worth = spots.filter_map(|spot| self.worth(prompt, spot, bar));
-            let Some(best) = worth.max_by(|a, b| a.logit.total_cmp(&b.logit)) else { continue };
-            let found = self.find(prompt, Some(settings), best.probability * 0.999);
-            tries.extend(found.into_iter().find(|found| free(&found.area)));
-        }
-        let asked = self.confirmations.asked(tries.iter(), most);
-        self.look_at(look, &asked)?;
-        let mut tried = Vec::new();
-        for found in tries {
-            let (prompt, area, settings) = (found.prompt, found.area, &prompts[found.prompt]);
+            let best = worth.max_by(|a, b| a.logit.total_cmp(&b.logit));
+            let found = best.map(|best| self.find(prompt, Some(settings), best.probability * 0.999));
+            let found: Vec<Detection> = found.into_iter().flatten().find(free).into_iter().collect();
             let threshold = self.calibration.threshold(prompt, settings);
-            // It must be a candidate before it is looked at, so the weaker of the two looks is what it reaches.
-            let candidate = logit(found.score) + threshold - logit(floors[prompt]);
-            let score = |d: &Detection, crop: &Embedding| look.bank.score_beside(d.prompt, &[], crop);
-            if let Some(own) = self.confirmations.confirm(vec![found], score).pop() {
-                let reached = (logit(own.score) - self.handicap(prompt, &area, settings)).min(candidate);
+            let reaches = |d: &Detection| logit(d.score) + threshold - logit(asked.floors[prompt]);
+            candidates.push(found.first().map_or(f32::NEG_INFINITY, reaches));
+            tries.push(found);
+        }
+        let none = vec![Vec::new(); asked.floors.len()];
+        let all = vec![0.0; asked.floors.len()];
+        let crops = self.confirm(look, most, asked.prompts, &all, &mut tries, &none)?;
+        let (refined, _) = self.refine(look, most - crops, asked.prompts, asked.sure, &mut tries, &none)?;
+        let mut tried = Vec::new();
+        for (prompt, own) in tries.into_iter().enumerate() {
+            let own = own.into_iter().map(|d| (logit(d.score).min(candidates[prompt]), d));
+            // All of these are looked at, whatever the tiles say.
+            let closer = closer.iter().filter(|d| d.prompt == prompt && free(d)).map(|d| (logit(d.score), d.clone()));
+            if let Some((reached, best)) = own.chain(closer).max_by(|a, b| a.0.total_cmp(&b.0)) {
                 self.calibration.tried(prompt, reached);
-                tried.push(Try { prompt, area, logit: reached, runner_up: own.runner_up });
+                tried.push(Try { prompt, area: best.area, logit: reached, runner_up: best.runner_up });
             }
         }
         self.calibration.close(look.frame.captured);
-        Ok((tried, asked.len()))
+        Ok((tried, crops + refined))
     }
 }
 

@@ -109,6 +109,20 @@ impl Watch {
         }
     }
 
+    /// Notes where the things are of prompts that ask for a place or a number, whether they stand so or not.
+    pub(super) fn see_targets(&mut self, found: &mut [Vec<Detection>], floors: &[f32], frame: &Frame) {
+        for prompt in 0..self.trackers.len() {
+            if self.camera.prompts[prompt].enabled && self.camera.prompts[prompt].understood.relation.is_some() {
+                let (threshold, complete) = (self.threshold(prompt), self.looks.complete());
+                let (strong, weak): (Vec<_>, Vec<_>) =
+                    std::mem::take(&mut found[prompt]).into_iter().partition(|thing| thing.score >= floors[prompt]);
+                let (now, events) = (frame.captured, &self.camera.events);
+                found[prompt] = self.relations.see_targets(prompt, strong, threshold, complete, now, events);
+                found[prompt].extend(weak);
+            }
+        }
+    }
+
     /// Where closer looks may show anchors that tiles do not: of things that were found and stand to none that is known.
     pub(super) fn unseen_anchors(
         &self,
@@ -131,12 +145,14 @@ impl Watch {
             let strong: Vec<Detection> =
                 found[index].iter().filter(|thing| thing.score >= floors[index]).cloned().collect();
             if related(strong.clone(), relation, &reference, floors[index], aspect).is_empty() {
-                for thing in &strong {
+                let seen = |area: &UnitBox| (area.x1 - area.x0) * frame.width() as f32 >= SMALLEST;
+                let around = strong.iter().flat_map(|thing| {
                     let (shows, areas) = anchors(place.kind, &thing.area, aspect);
-                    let seen = |area: &UnitBox| (area.x1 - area.x0) * frame.width() as f32 >= SMALLEST;
-                    let areas = areas.into_iter().filter(seen);
-                    looks.extend(areas.map(|area| (shows, Detection::new(anchor, area, thing.score))));
-                }
+                    let look = move |area| (shows, Detection::new(anchor, area, thing.score));
+                    areas.into_iter().filter(seen).map(look)
+                });
+                // Strongest things first.
+                looks.extend(around.take(CLOSER));
             }
         }
         looks

@@ -1,4 +1,4 @@
-//! What prompts refer to beside their things, over the frames: where anchors and zones are.
+//! What prompts refer to, over the frames: where anchors and zones are, and the things themselves.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,21 @@ use jiff::Timestamp;
 
 use crate::config::settings::{CameraSettings, EventSettings};
 use crate::detect::relation::pieced;
-use crate::detect::{Anchors, Detection, Reference};
+use crate::detect::{Detection, Reference, Whereabouts};
 use crate::frame::UnitBox;
 use crate::prompts::Relation;
 use crate::prompts::relation::{Anchor, Kind};
 
-/// The anchors, by the question that asks for them.
+/// What stands in relations, by the question that asks for it.
 #[derive(Default)]
-pub(super) struct Relations(BTreeMap<usize, Anchors>);
+pub(super) struct Relations {
+    anchors: BTreeMap<usize, Whereabouts>,
+    /// Whether they stand as their prompts say or not.
+    targets: BTreeMap<usize, Whereabouts>,
+}
 
 impl Relations {
-    /// Takes in what a frame shows of a question's thing; as [`Anchors::see`].
+    /// Takes in what a frame shows of a question's thing, which is an anchor; as [`Whereabouts::see`].
     pub(super) fn see<'a>(
         &mut self,
         question: usize,
@@ -26,12 +30,34 @@ impl Relations {
         now: Timestamp,
         events: &EventSettings,
     ) {
-        self.0.entry(question).or_default().see(found, threshold, complete, now, events.gone_after);
+        self.anchors.entry(question).or_default().see(found, threshold, complete, now, events.gone_after);
+    }
+
+    /// Takes in what a frame shows of a prompt's things, wherever they stand, and gives it with those in one piece that have
+    /// stood there as one.
+    pub(super) fn see_targets(
+        &mut self,
+        prompt: usize,
+        found: Vec<Detection>,
+        threshold: f32,
+        complete: bool,
+        now: Timestamp,
+        events: &EventSettings,
+    ) -> Vec<Detection> {
+        let targets = self.targets.entry(prompt).or_default();
+        let found = targets.whole(found, now);
+        targets.see(&found, threshold, complete, now, events.gone_after);
+        found
+    }
+
+    /// Where the things of a prompt are that stand in a relation, or might.
+    pub(super) fn targets(&self, prompt: usize, now: Timestamp) -> Vec<UnitBox> {
+        self.targets.get(&prompt).map(|targets| targets.there(now)).unwrap_or_default()
     }
 
     /// Where the things of a question are that are an anchor.
     pub(super) fn there(&self, question: usize, now: Timestamp) -> Vec<UnitBox> {
-        self.0.get(&question).map(|anchors| anchors.there(now)).unwrap_or_default()
+        self.anchors.get(&question).map(|anchors| anchors.there(now)).unwrap_or_default()
     }
 
     /// What a relation refers to, where that is now. `anchor` is the question that asks for it.
@@ -49,7 +75,7 @@ impl Relations {
                 zone.map_or(Reference::Unknown, |zone| Reference::Zone(&zone.name, &zone.polygon))
             }
             Anchor::Thing(phrases) => {
-                let anchors = anchor.and_then(|question| self.0.get(&question));
+                let anchors = anchor.and_then(|question| self.anchors.get(&question));
                 let there = match place.kind {
                     Kind::Without => anchors.and_then(|anchors| anchors.not_absent(now, camera.events.min_seen)),
                     Kind::On | Kind::InFrontOf => anchors.map(|anchors| pieced(anchors.there(now))),
