@@ -63,7 +63,7 @@ pub fn divided(detections: Vec<Detection>, followed: &[Followed]) -> Vec<Detecti
 fn owners(detections: &[Detection], followed: &[Followed]) -> Vec<Option<usize>> {
     let best = |thing: &Followed| {
         let fits = detections.iter().enumerate().map(|(index, found)| (found.area.iou(&thing.expected), index));
-        fits.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, index)| index)
+        fits.filter(|(fit, _)| *fit > 0.0).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, index)| index)
     };
     let mut owners: Vec<Option<usize>> = followed.iter().map(best).collect();
     for (index, found) in detections.iter().enumerate() {
