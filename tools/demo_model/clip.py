@@ -158,9 +158,15 @@ def _annotations(scene: Scene, image: int, boxes):
             "attributes": {key: value for key, value in said.items() if value}, "visible": round(max(0.0, inside - hidden), 3)}
 
 
-def render(scene: Scene, out: Path):
+def _calm(rng):
+    """A still day and a fair sensor."""
+    return lambda pixels, time: pixels * (1 + 0.01 * np.sin(time * 2.1)) + rng.normal(0, 2.0, pixels.shape)
+
+
+def render(scene: Scene, out: Path, weather=None):
+    """Writes the video and its truth. `weather` makes of pixels and their time what the sensor has."""
     out.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(scene.seed)
+    weather = weather or _calm(np.random.default_rng(scene.seed))
     file = f"{scene.name}.webm"
     encoder = subprocess.Popen(
         ["ffmpeg", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH}x{HEIGHT}", "-r", str(scene.fps), "-i", "-",
@@ -173,8 +179,7 @@ def render(scene: Scene, out: Path):
         pixels, boxes = _draw(scene, order, time)
         images.append({"id": frame + 1, "frame_index": frame, "time_s": round(time, 4), "file_name": file, "width": WIDTH, "height": HEIGHT})
         annotations += ({"id": len(annotations) + 1 + n, **found} for n, found in enumerate(_annotations(scene, frame + 1, boxes)))
-        pixels = pixels * (1 + 0.01 * np.sin(time * 2.1)) + rng.normal(0, 2.0, pixels.shape)
-        encoder.stdin.write(np.clip(pixels, 0, 255).astype(np.uint8).tobytes())
+        encoder.stdin.write(np.clip(weather(pixels, time), 0, 255).astype(np.uint8).tobytes())
     encoder.stdin.close()
     assert encoder.wait() == 0, "ffmpeg failed"
     truth = {
