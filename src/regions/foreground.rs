@@ -55,7 +55,7 @@ impl Foreground {
         if let Some(lit) = self.lit(&now) {
             let stands_out = standing_out(&lit, &now);
             // That the light has changed is believed if it explains more than it leaves to be explained.
-            if share(&stands_out) < changed {
+            if 2.0 * share(&stands_out) < changed {
                 (changed, self.stands_out, self.background) = (share(&stands_out), stands_out, lit);
             }
         }
