@@ -9,8 +9,13 @@ use super::understood::Understood;
 use crate::clip::Embedding;
 use crate::config::settings::PromptSettings;
 
-/// Two phrases nearer than this mean the same; a negative that near to its prompt would argue against the prompt itself.
-const SAME_MEANING: f32 = 0.95;
+/// Two phrases mean the same whose cosine is less from 1 than this share of what unlike phrases' is on the mean: a negative that
+/// near to its prompt would argue against the prompt itself. In some models all phrases lie within a few hundredths.
+const SAME_MEANING: f32 = 0.15;
+/// Fewer shared negatives than these say nothing about how far phrases lie apart.
+const FEWEST: usize = 4;
+/// Then this is how far they are taken to: as in CLIP models of the usual sizes.
+const USUALLY_APART: f32 = 0.33;
 
 /// How one tile answers to one prompt.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,6 +131,7 @@ impl PromptBank {
         for phrase in negatives {
             shared.push((phrase.clone(), ensemble("negatives", phrase)?));
         }
+        let same_meaning = SAME_MEANING * apart(&shared);
         let mut entries = Vec::new();
         for (index, prompt) in prompts.iter().enumerate() {
             let owner = prompt.name.as_str();
@@ -153,7 +159,7 @@ impl PromptBank {
             });
             let same = |(phrase, embedding): &(String, Embedding)| {
                 targets.iter().any(|own| overlaps(own, phrase))
-                    || alike.iter().any(|own| own.cosine(embedding) > SAME_MEANING)
+                    || alike.iter().any(|own| 1.0 - own.cosine(embedding) < same_meaning)
             };
             contenders.extend(others.chain(shared.iter().cloned()).filter(|contender| !same(contender)));
             for phrase in &prompt.negatives {
@@ -265,6 +271,17 @@ impl PromptBank {
     }
 }
 
+/// How far the cosine of unlike phrases is from 1, on the mean.
+fn apart(phrases: &[(String, Embedding)]) -> f32 {
+    if phrases.len() < FEWEST {
+        return USUALLY_APART;
+    }
+    let pairs =
+        phrases.iter().enumerate().flat_map(|(at, (_, a))| phrases[..at].iter().map(move |(_, b)| 1.0 - a.cosine(b)));
+    let count = phrases.len() * (phrases.len() - 1) / 2;
+    pairs.sum::<f32>() / count as f32
+}
+
 /// What can hold a prompt's examples back, in the order of [`Likeness::counter`].
 fn named_counters(prompt: &PromptSettings) -> Vec<String> {
     if prompt.examples.is_empty() {
@@ -316,6 +333,23 @@ mod tests {
         let bank = bank(&["a red car"], &["a car", "an empty street"]);
         let contenders: Vec<&str> = bank.entries()[0].contenders().collect();
         assert!(!contenders.contains(&"a car") && contenders.contains(&"an empty street"));
+    }
+
+    #[test]
+    fn where_all_phrases_lie_near_each_other_unlike_ones_still_contend() {
+        let squeezed = |phrase: &str| -> Result<Embedding, Infallible> {
+            let mut values: Vec<f32> = encode(phrase)?.values().iter().map(|v| 0.2 * v).collect();
+            values.push(1.0);
+            Ok(Embedding::new(values).expect("not zero"))
+        };
+        let negatives = ["a bicycle", "an empty street", "something red", "something blue"].map(str::to_owned);
+        let contenders = |encode: &dyn Fn(&str) -> Result<Embedding, Infallible>| -> Vec<String> {
+            let bank =
+                PromptBank::new(&[prompt("a car")], &negatives, 50.0, encode).expect("the toy takes every phrase");
+            bank.entries()[0].contenders().map(str::to_owned).collect()
+        };
+        assert!(negatives.iter().all(|negative| contenders(&encode).contains(negative)));
+        assert_eq!(contenders(&squeezed), contenders(&encode));
     }
 
     #[test]
