@@ -53,7 +53,7 @@ pub struct MotionGate {
 #[derive(Clone, Debug)]
 struct Shot {
     picture: Arc<Thumbnail>,
-    /// How bright the light is, of which only ratios mean anything.
+    /// How bright the light was; that of the newest frame is 1.
     light: f32,
 }
 
@@ -116,7 +116,7 @@ impl MotionGate {
     pub fn needs(&mut self, frame: &Frame, tiles: &[Tile]) -> Vec<Need> {
         let picture = Arc::new(Thumbnail::of(frame, CELL));
         self.newest.retain(|shot| shot.picture.cells.len() == picture.cells.len());
-        let mut now = Shot { picture, light: 1.0 };
+        let now = Shot { picture, light: 1.0 };
         if let Some(last) = self.newest.front() {
             let cells = || now.picture.cells.iter().copied();
             let gain = light::gain(last.picture.cells.iter().copied(), cells()).unwrap_or(1.0);
@@ -126,7 +126,9 @@ impl MotionGate {
             let middle = steps.len() / 2;
             let (_, median, _) = steps.select_nth_unstable_by(middle, f32::total_cmp);
             self.noise += 0.2 * (*median - self.noise);
-            now.light = last.light * gain;
+            // A product over all frames would leave all numbers behind in some days.
+            let seen = self.seen.iter_mut().flatten().map(|seen| &mut seen.shot);
+            self.newest.iter_mut().chain(seen).for_each(|shot| shot.light /= gain);
         }
         let last = self.newest.front().cloned().unwrap_or_else(|| now.clone());
         self.newest.push_front(now.clone());
@@ -243,5 +245,6 @@ mod tests {
         assert_eq!(asked(gate.needs(&frame(6, comes(0.5)), &tiles)), [0]);
         gate.encoded([0], at(6));
         assert_eq!(asked(gate.needs(&frame(7, lit(1.0)), &tiles)), [0]);
+        assert_eq!(gate.newest[0].light, 1.0, "however long it runs");
     }
 }
