@@ -70,6 +70,11 @@ impl UnitBox {
         Self { x0: x0.clamp(0.0, 1.0), y0: y0.clamp(0.0, 1.0), x1: x1.clamp(0.0, 1.0), y1: y1.clamp(0.0, 1.0) }
     }
 
+    /// What of a box that may reach out of the frame is in it.
+    pub fn inside(&self) -> Self {
+        Self::new(self.x0, self.y0, self.x1, self.y1)
+    }
+
     /// Area as a fraction of the frame.
     pub fn area(&self) -> f32 {
         (self.x1 - self.x0).max(0.0) * (self.y1 - self.y0).max(0.0)

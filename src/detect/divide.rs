@@ -1,11 +1,15 @@
 //! Division: a box around several things that are followed is cut up to them.
 //!
-//! Things that pass each other stand out of the background as one. Where each of them is in there, the way that it came
-//! says best, and its own crop then tells whether it is there at all. What comes into view right beside one of them is
-//! what of the box is left at the frame's edge, and where one goes out of view, what reaches further in than it can.
+//! Things that pass each other stand out of the background as one. Each of them is in there where it is known again by what
+//! it looked like before, and what then is left is another; one that is not known again is where the way that it came
+//! says. Its own crop tells whether it is there at all. By their ways alone, what comes into view right beside one of them
+//! is what of the box is left at the frame's edge, and where one goes out of view, what reaches further in than it can.
 
-use super::Detection;
+use std::sync::Arc;
+
+use super::{Detection, Part, beside};
 use crate::frame::UnitBox;
+use crate::regions::{Cutout, Foreground};
 
 /// A thing is in a box that holds this share of it.
 const HELD: f32 = 0.7;
@@ -32,27 +36,35 @@ pub enum Heading {
 }
 
 /// A thing that is followed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Followed {
     /// Where it should be by now, as far as that is in the frame.
     pub expected: UnitBox,
-    /// How wide it should be, in and out of the frame.
-    pub width: f32,
+    /// The same, in and out of the frame.
+    pub whole: UnitBox,
     /// Which way it goes, where that is clear.
     pub heading: Option<Heading>,
     /// Where it was last seen.
     pub seen: UnitBox,
+    /// What it looked like when it was last seen by itself.
+    pub cutout: Option<Arc<Cutout>>,
+    /// Whether it was looked for by that, and is where it was found.
+    pub located: bool,
 }
 
 /// The detections of one prompt, those around several things cut up to them. A thing that another detection fits better
 /// is not in this one.
-pub fn divided(detections: Vec<Detection>, followed: &[Followed]) -> Vec<Detection> {
+pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &Foreground) -> Vec<Detection> {
     let owners = owners(&detections, followed);
     let parts = |(index, detection): (usize, &Detection)| {
-        let of_it = followed.iter().zip(&owners).filter(|(_, owner)| **owner == Some(index)).map(|(thing, _)| *thing);
-        match parts(&detection.area, of_it.collect()) {
+        let of_it =
+            followed.iter().zip(&owners).filter(|(_, owner)| **owner == Some(index)).map(|(thing, _)| thing.clone());
+        let things = located(&detection.area, of_it.collect(), foreground);
+        match parts(&detection.area, things, foreground) {
             None => vec![detection.clone()],
-            Some(parts) => parts.into_iter().map(|area| Detection { area, part: true, ..detection.clone() }).collect(),
+            Some(parts) => {
+                parts.into_iter().map(|(area, part)| Detection { area, part, ..detection.clone() }).collect()
+            }
         }
     };
     detections.iter().enumerate().flat_map(parts).collect()
@@ -82,20 +94,43 @@ fn owners(detections: &[Detection], followed: &[Followed]) -> Vec<Option<usize>>
     owners
 }
 
-/// The parts of a box, from left to right; `None` where it is around one thing only, for all that can be told.
-fn parts(around: &UnitBox, followed: Vec<Followed>) -> Option<Vec<UnitBox>> {
+/// Looks for things in a box that is around more than them, best seen first: what shows one shows no other.
+fn located(around: &UnitBox, mut things: Vec<Followed>, foreground: &Foreground) -> Vec<Followed> {
+    let is_wider = |thing: &Followed| around.area() >= WIDER * thing.expected.area();
+    let mut open: Vec<usize> = (0..things.len()).filter(|thing| is_wider(&things[*thing])).collect();
+    let columns = foreground.size().0;
+    let mut taken = vec![false; columns * foreground.size().1];
+    loop {
+        let seen = open.iter().filter_map(|thing| {
+            let Followed { cutout, whole, .. } = &things[*thing];
+            Some((*thing, cutout.as_ref()?.locate(foreground, whole, around, &taken)?))
+        });
+        let Some((thing, found)) = seen.max_by(|a, b| a.1.seen.total_cmp(&b.1.seen)) else { return things };
+        open.retain(|other| *other != thing);
+        let whole = found.area;
+        things[thing] = Followed { expected: whole.inside(), whole, located: true, ..things[thing].clone() };
+        found.cells.iter().for_each(|(x, y)| taken[y * columns + x] = true);
+    }
+}
+
+/// The parts of a box, from left to right, and what each is; `None` where it is around one thing only, for all that can be
+/// told.
+fn parts(around: &UnitBox, followed: Vec<Followed>, foreground: &Foreground) -> Option<Vec<(UnitBox, Part)>> {
     let is_held = |thing: &Followed| {
         let area = &thing.expected;
         area.area() > 0.0 && area.intersection(around) >= HELD * area.area() && around.area() >= WIDER * area.area()
     };
     let mut held: Vec<Followed> = followed.into_iter().filter(is_held).collect();
     held.sort_by(|a, b| a.expected.centre().0.total_cmp(&b.expected.centre().0));
-    if let [thing] = held[..]
-        && is_met(around, &thing)
-    {
-        return Some(vec![thing.expected, *around]);
+    if held.iter().any(|thing| thing.located) {
+        return beside_located(around, &held, foreground);
     }
     let mut areas: Vec<UnitBox> = held.iter().map(|thing| thing.expected).collect();
+    if let [thing] = &held[..]
+        && is_met(around, thing)
+    {
+        return Some([thing.expected, *around].map(|area| (area, Part::Supposed)).to_vec());
+    }
     let (first, last) = (held.first()?, held.last()?);
     // A thing that is itself at the edge comes into view there: the box is all of it.
     let is_left = around.x0 <= 0.0 && first.seen.x0 > 0.0;
@@ -117,12 +152,36 @@ fn parts(around: &UnitBox, followed: Vec<Followed>) -> Option<Vec<UnitBox>> {
     if behind.is_none() {
         areas[end] = drawn(&areas[end], around.x1 - areas[end].x1);
     }
-    Some(before.into_iter().chain(areas).chain(behind).collect())
+    Some(before.into_iter().chain(areas).chain(behind).map(|area| (area, Part::Supposed)).collect())
+}
+
+/// The parts of a box in which some things were known again. What stands out beside them is the one that was not, or one that
+/// is new.
+fn beside_located(around: &UnitBox, held: &[Followed], foreground: &Foreground) -> Option<Vec<(UnitBox, Part)>> {
+    let (located, others): (Vec<&Followed>, Vec<&Followed>) = held.iter().partition(|thing| thing.located);
+    let mut areas: Vec<UnitBox> = located.iter().map(|thing| thing.expected).collect();
+    let is_another = |rest: &UnitBox| {
+        let is_large = areas.iter().all(|area| rest.area() >= REST * area.area());
+        is_large && (!others.is_empty() || areas.iter().all(|area| beside(area, rest)))
+    };
+    let rest = foreground.rest(around, &areas).filter(is_another);
+    let certain = areas.len();
+    match (rest, &others[..]) {
+        (Some(rest), [] | [_]) => areas.push(rest),
+        _ => {
+            let is_hidden = |thing: &UnitBox| areas.iter().any(|area| area.iou(thing) > HIDDEN);
+            let seen: Vec<UnitBox> =
+                others.iter().map(|thing| thing.expected).filter(|area| !is_hidden(area)).collect();
+            areas.extend(seen);
+        }
+    }
+    let part = |(index, area)| (area, if index < certain { Part::Located } else { Part::Supposed });
+    (areas.len() > 1).then(|| areas.into_iter().enumerate().map(part).collect())
 }
 
 /// Whether a thing that goes out of view meets another in this box: it reaches further in than the thing can.
 fn is_met(around: &UnitBox, thing: &Followed) -> bool {
-    let (expected, seen, least) = (&thing.expected, &thing.seen, MET * thing.width);
+    let (expected, seen, least) = (&thing.expected, &thing.seen, MET * (thing.whole.x1 - thing.whole.x0));
     let goes = |heading| thing.heading == Some(heading);
     let left = around.x0 <= 0.0 && seen.x0 <= 0.0 && goes(Heading::Left) && around.x1 - expected.x1 >= least;
     let right = around.x1 >= 1.0 && seen.x1 >= 1.0 && goes(Heading::Right) && expected.x0 - around.x0 >= least;
@@ -137,7 +196,10 @@ fn drawn(area: &UnitBox, by: f32) -> UnitBox {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::frame::Frame;
 
     fn at(x0: f32, x1: f32) -> UnitBox {
         UnitBox::new(x0, 0.25, x1, 0.5)
@@ -145,11 +207,55 @@ mod tests {
 
     fn areas(found: &[UnitBox], expected: &[UnitBox]) -> Vec<UnitBox> {
         let found = found.iter().map(|area| Detection::new(0, *area, 0.9)).collect();
-        let followed: Vec<Followed> = expected
-            .iter()
-            .map(|area| Followed { expected: *area, width: area.x1 - area.x0, heading: None, seen: *area })
-            .collect();
-        divided(found, &followed).iter().map(|detection| detection.area).collect()
+        let followed: Vec<Followed> = expected.iter().map(known).collect();
+        divided(found, &followed, &Foreground::default()).iter().map(|detection| detection.area).collect()
+    }
+
+    /// A thing that is where it was.
+    fn known(area: &UnitBox) -> Followed {
+        let (expected, whole, seen) = (*area, *area, *area);
+        Followed { expected, whole, heading: None, seen, cutout: None, located: false }
+    }
+
+    /// What stands out of a grey street where these have come, each of its own colour.
+    fn foreground(things: &[(UnitBox, [u8; 3])]) -> Foreground {
+        let mut foreground = Foreground::default();
+        for shown in [&[], things] {
+            let pixel = |i: u32| {
+                let at = ((i % 320) as f32 / 320.0, (i / 320) as f32 / 160.0);
+                shown.iter().find(|(area, _)| area.contains(at)).map_or([110; 3], |(_, colour)| *colour)
+            };
+            let rgb: Vec<u8> = (0..320 * 160).flat_map(pixel).collect();
+            foreground.see(&Frame::new(320, 160, rgb, 0, Timestamp::UNIX_EPOCH).expect("a frame"));
+        }
+        foreground
+    }
+
+    #[test]
+    fn two_in_one_box_are_where_their_colours_are_whatever_way_they_went() {
+        let (red, blue) = ([200, 40, 40], [40, 60, 200]);
+        let cutout = |colour| foreground(&[(at(0.5, 0.625), colour)]).cutout(&at(0.5, 0.625)).map(Arc::new);
+        // Red stood still and blue went to the left, so far; now blue has stopped and red passes before it.
+        let now = foreground(&[(at(0.375, 0.5), red), (at(0.4375, 0.5625), blue)]);
+        let expected = [(at(0.4375, 0.5625), red), (at(0.375, 0.5), blue)];
+        let followed: Vec<Followed> =
+            expected.iter().map(|(area, colour)| Followed { cutout: cutout(*colour), ..known(area) }).collect();
+        let around = at(0.375, 0.5625);
+        let divide = |followed: &[Followed]| -> Vec<(UnitBox, Part)> {
+            let found = divided(vec![Detection::new(0, around, 0.9)], followed, &now);
+            found.into_iter().map(|d| (d.area, d.part)).collect()
+        };
+        assert_eq!(
+            divide(&followed),
+            [(at(0.375, 0.5), Part::Located), (at(0.4375, 0.5625), Part::Located)],
+            "from left to right"
+        );
+        // Of blue nothing is known yet: it is what stands out beside red.
+        let rest = divide(&followed[..1]);
+        assert_eq!(rest, [(at(0.375, 0.5), Part::Located), (at(0.5, 0.5625), Part::Supposed)]);
+        // By their ways alone, they would be where they are not.
+        let ways = expected.map(|(area, _)| known(&area));
+        assert!(divide(&ways).iter().all(|(_, part)| *part == Part::Supposed));
     }
 
     #[test]
@@ -179,16 +285,18 @@ mod tests {
         // Weak evidence beside them is no thing.
         let mut found: Vec<Detection> = [around, own].map(|area| Detection::new(0, area, 0.9)).into();
         found[1].score = 0.1;
-        let followed = [one, other].map(|area| Followed { expected: area, width: 0.0625, heading: None, seen: area });
-        assert_eq!(divided(found, &followed).len(), 3);
+        let followed = [one, other].map(|area| known(&area));
+        assert_eq!(divided(found, &followed, &Foreground::default()).len(), 3);
     }
 
     #[test]
     fn what_meets_a_thing_that_goes_out_of_view_is_another() {
-        let leaves = |heading| Followed { expected: at(0.0, 0.0625), width: 0.125, heading, seen: at(0.0, 0.09375) };
+        let seen = at(0.0, 0.09375);
+        let whole = UnitBox { x0: -0.0625, ..at(0.0, 0.0625) };
+        let leaves = |heading| Followed { whole, heading, seen, ..known(&at(0.0, 0.0625)) };
         let divide = |area, heading| -> Vec<UnitBox> {
             let found = vec![Detection::new(0, area, 0.9)];
-            divided(found, &[leaves(heading)]).iter().map(|detection| detection.area).collect()
+            divided(found, &[leaves(heading)], &Foreground::default()).iter().map(|detection| detection.area).collect()
         };
         let both = at(0.0, 0.125);
         assert_eq!(divide(both, Some(Heading::Left)), [at(0.0, 0.0625), both]);

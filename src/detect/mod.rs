@@ -16,10 +16,23 @@ pub use heat::HeatMap;
 pub use relation::{Reference, Related, related};
 pub use whereabouts::Whereabouts;
 
+use std::sync::Arc;
+
 use crate::clip::Embedding;
 use crate::frame::UnitBox;
 use crate::prompts::Score;
-use crate::regions::Foreground;
+use crate::regions::{Cutout, Foreground};
+
+/// How a box came to be, of several that stand out as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It stands out by itself.
+    No,
+    /// It was known again there.
+    Located,
+    /// Its way so far says that it is there, or that others are elsewhere.
+    Supposed,
+}
 
 /// One thing found on one frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +51,10 @@ pub struct Detection {
     pub tiles: u32,
     /// What the encoder made of its own crop, once it is confirmed.
     pub embedding: Option<Embedding>,
-    /// It is a part of a box around several things that are followed: where it is, its way so far says.
-    pub part: bool,
+    /// How it was told from others in one box.
+    pub part: Part,
+    /// What of it stands out of the background.
+    pub cutout: Option<Arc<Cutout>>,
     /// How it stands to what the prompt names beside it, where it names anything.
     pub related: Option<Box<Related>>,
 }
@@ -47,7 +62,18 @@ pub struct Detection {
 impl Detection {
     /// A thing of which no more is known than where it is and its score.
     pub fn new(prompt: usize, area: UnitBox, score: f32) -> Self {
-        Self { prompt, area, score, margin: 0.0, runner_up: 0, tiles: 1, embedding: None, part: false, related: None }
+        Self {
+            prompt,
+            area,
+            score,
+            margin: 0.0,
+            runner_up: 0,
+            tiles: 1,
+            embedding: None,
+            part: Part::No,
+            cutout: None,
+            related: None,
+        }
     }
 }
 

@@ -87,7 +87,7 @@ pub fn related(
     let related = weakest.related.as_deref().cloned().unwrap_or_else(alone);
     let related = Some(Box::new(Related { count: Some(counted as u32), ..related }));
     // No single picture is that of several things.
-    vec![Detection { area: hull.unwrap_or(weakest.area), embedding: None, related, ..weakest }]
+    vec![Detection { area: hull.unwrap_or(weakest.area), embedding: None, cutout: None, related, ..weakest }]
 }
 
 /// The box around several.

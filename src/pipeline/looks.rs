@@ -1,11 +1,13 @@
 //! Looks: what each part of a camera's frame showed when it was last encoded, and how that answered to the prompts.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::closely::Loudest;
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, PromptSettings};
+use crate::detect::divide::{Followed, divided};
 use crate::detect::{Confirmations, Detection, EvidenceMap, Spread, confirm, detections};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::{logit, probability};
@@ -240,6 +242,13 @@ impl Looks {
         let bar = prompt.and_then(|prompt| self.calibration.bar(question, prompt));
         let scores: Vec<_> = (0..self.spots.len()).map(|spot| self.worth(question, spot, bar)).collect();
         detections(question, &self.spots, &scores, floor, aspect, spread, &self.foreground)
+    }
+
+    /// Detections of one prompt, those around several things cut up to them, each with what it looks like.
+    pub(super) fn divide(&self, found: Vec<Detection>, followed: &[Followed]) -> Vec<Detection> {
+        let mut found = divided(found, followed, &self.foreground);
+        found.iter_mut().for_each(|d| d.cutout = self.foreground.cutout(&d.area).map(Arc::new));
+        found
     }
 
     /// What the spots say of one prompt everywhere.

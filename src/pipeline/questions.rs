@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::Watch;
 use crate::detect::closer::anchors;
 use crate::detect::confirm::shares_crop;
-use crate::detect::{Detection, Reference, Shows, closer, divided, related};
+use crate::detect::{Detection, Reference, Shows, closer, related};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::probability;
 use crate::prompts::relation::Kind;
@@ -56,7 +56,7 @@ impl Watch {
                 None => self.looks.find(question, None, *floor),
                 Some(prompt) => {
                     let found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
-                    let mut found = divided(found, &self.trackers[question].followed(now));
+                    let mut found = self.looks.divide(found, &self.trackers[question].followed(now));
                     // An anchor is one in any zone.
                     found.retain(|d| is_anchor || self.counts(question, d));
                     found

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
+use super::cutout::{Colour, Cutout};
 use super::light;
 use crate::frame::{Frame, UnitBox};
 
@@ -25,12 +26,16 @@ const LEAST_SHARE: f32 = 0.04;
 const SOLID: f32 = 0.6;
 /// How often.
 const REACHES: usize = 4;
+/// A thing of whose box less than this share stands out is not cut out.
+const CUT_OUT: f32 = 0.3;
 
 /// A slowly following picture of the background, and which cells stand out of it now.
 #[derive(Debug, Default)]
 pub struct Foreground {
     /// Mean red, green and blue of each cell: a yellow bus before a grey wall has the wall's brightness.
-    background: Vec<[f32; 3]>,
+    background: Vec<Colour>,
+    /// The newest frame.
+    picture: Vec<Colour>,
     /// When the newest frame was taken.
     seen: Timestamp,
     columns: usize,
@@ -42,18 +47,23 @@ impl Foreground {
     /// Takes the next frame.
     pub fn see(&mut self, frame: &Frame) {
         let now = self.mosaic(frame);
+        self.compare(frame, &now);
+        self.picture = now;
+    }
+
+    fn compare(&mut self, frame: &Frame, now: &[Colour]) {
         let before = std::mem::replace(&mut self.seen, frame.captured);
         // After a gap, or with a clock that was set, no further than in a second.
         let follows = FOLLOWS * frame.captured.duration_since(before).as_secs_f32().clamp(0.0, 1.0);
         if self.background.len() != now.len() {
             self.stands_out = vec![false; now.len()];
-            self.background = now;
+            self.background = now.to_vec();
             return;
         }
-        self.stands_out = standing_out(&self.background, &now);
+        self.stands_out = standing_out(&self.background, now);
         let mut changed = share(&self.stands_out);
-        if let Some(lit) = self.lit(&now) {
-            let stands_out = standing_out(&lit, &now);
+        if let Some(lit) = self.lit(now) {
+            let stands_out = standing_out(&lit, now);
             // That the light has changed is believed if it explains more than it leaves to be explained.
             if 2.0 * share(&stands_out) < changed {
                 (changed, self.stands_out, self.background) = (share(&stands_out), stands_out, lit);
@@ -61,7 +71,7 @@ impl Foreground {
         }
         if changed > ALL_CHANGED {
             self.stands_out.fill(false);
-            self.background = now;
+            self.background = now.to_vec();
             return;
         }
         for (b, n) in self.background.iter_mut().flatten().zip(now.iter().flatten()) {
@@ -70,18 +80,18 @@ impl Foreground {
     }
 
     /// The background in the light of now, if that can be told; each colour has its own, since light has a colour too.
-    fn lit(&self, now: &[[f32; 3]]) -> Option<Vec<[f32; 3]>> {
+    fn lit(&self, now: &[Colour]) -> Option<Vec<Colour>> {
         let of = |colour: usize| {
             let before = self.background.iter().map(move |cell| cell[colour]);
             light::gain(before, now.iter().map(move |cell| cell[colour]))
         };
         let gains = [of(0)?, of(1)?, of(2)?];
-        let lit = |cell: &[f32; 3]| [0, 1, 2].map(|colour| light::lit(cell[colour], gains[colour]));
+        let lit = |cell: &Colour| [0, 1, 2].map(|colour| light::lit(cell[colour], gains[colour]));
         Some(self.background.iter().map(lit).collect())
     }
 
     /// The mean colour of each cell, row by row.
-    fn mosaic(&mut self, frame: &Frame) -> Vec<[f32; 3]> {
+    fn mosaic(&mut self, frame: &Frame) -> Vec<Colour> {
         (self.columns, self.rows) = (frame.width().div_ceil(CELL) as usize, frame.height().div_ceil(CELL) as usize);
         let mut cells = vec![[0.0; 3]; self.columns * self.rows];
         let mut counts = vec![0.0_f32; cells.len()];
@@ -128,6 +138,31 @@ impl Foreground {
         let free = |(x, y)| !taken.iter().any(|other| other.contains(self.centre(x, y)));
         let cells = ys.flat_map(|y| xs.clone().map(move |x| (x, y)));
         cells.filter(|cell| stands_out(*cell) && free(*cell)).count() as f32 / all as f32
+    }
+
+    /// What stands out in an area; `None` where too little does.
+    pub fn cutout(&self, area: &UnitBox) -> Option<Cutout> {
+        let (xs, ys) = self.cells(area);
+        let cells = ys.flat_map(|y| xs.clone().map(move |x| self.colour(x as isize, y as isize).copied()));
+        let cutout = Cutout::new(xs.len(), cells.collect());
+        (cutout.share() >= CUT_OUT).then_some(cutout)
+    }
+
+    /// Columns and rows of its cells.
+    pub fn size(&self) -> (usize, usize) {
+        (self.columns, self.rows)
+    }
+
+    /// The colour of a cell that stands out; `None` of others, and beyond the frame.
+    pub fn colour(&self, x: isize, y: isize) -> Option<&Colour> {
+        let (x, y) = (usize::try_from(x).ok()?, usize::try_from(y).ok()?);
+        let at = (x < self.columns).then_some(y * self.columns + x)?;
+        self.stands_out.get(at)?.then(|| &self.picture[at])
+    }
+
+    /// The box of what stands out in an area beside those that are `taken`; `None` where nothing does.
+    pub fn rest(&self, area: &UnitBox, taken: &[UnitBox]) -> Option<UnitBox> {
+        if self.stands_out.is_empty() { None } else { self.largest(area, taken).map(|(rest, _)| rest) }
     }
 
     /// Columns and rows of the cells that an area touches.
@@ -199,7 +234,7 @@ impl Foreground {
 }
 
 /// Which cells differ from the background.
-fn standing_out(background: &[[f32; 3]], now: &[[f32; 3]]) -> Vec<bool> {
+fn standing_out(background: &[Colour], now: &[Colour]) -> Vec<bool> {
     let differ = |(b, n): (&[f32; 3], &[f32; 3])| b.iter().zip(n).any(|(b, n)| (b - n).abs() > LEAST_STEP);
     background.iter().zip(now).map(differ).collect()
 }

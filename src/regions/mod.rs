@@ -1,5 +1,6 @@
 //! Regions: which squares of the frame are looked at, and which of them now.
 
+pub mod cutout;
 pub mod foreground;
 pub mod grid;
 mod light;
@@ -8,6 +9,7 @@ pub mod patches;
 pub mod schedule;
 mod thumbnail;
 
+pub use cutout::Cutout;
 pub use foreground::Foreground;
 pub use grid::Tile;
 pub use motion::MotionGate;

@@ -1,6 +1,6 @@
 //! Association: which of a frame's detections shows which thing. Strong detections are given out first; weak ones only
 //! to things that then have none (ByteTrack, Zhang et al. 2022). Each time all together are to fit best, by where things
-//! are expected, how far the boxes overlap, and what they look like.
+//! are expected, how far the boxes overlap, and what they look like to the encoder and cell by cell.
 
 use jiff::Timestamp;
 
@@ -18,6 +18,10 @@ const OVERLAP: f32 = 2.0;
 const LOOK: f32 = 0.5;
 /// Within so many spreads it looks like it.
 const ALIKE: f32 = 2.0;
+/// What it costs to have no cell alike rather than all,
+const CELLS: f32 = 4.0;
+/// of which this share is usual, and costs nothing.
+const USUAL: f32 = 0.6;
 /// From here on a place that is still further off costs but little more: boxes jump.
 const JUMP: f32 = 3.0;
 /// A wide guess counts so much.
@@ -76,7 +80,9 @@ fn cost(track: &Track, expected: &Motion, detection: &Detection) -> f32 {
         return f32::INFINITY;
     }
     let (far, wide) = expected.misfit(area);
-    JUMP * (far / JUMP).ln_1p() + WIDE * wide + OVERLAP * (1.0 - overlap) + LOOK * unlike.unwrap_or(1.0)
+    let alike = track.cutout.as_ref().zip(detection.cutout.as_ref()).map(|(known, seen)| known.alike(seen));
+    let place = JUMP * (far / JUMP).ln_1p() + WIDE * wide + OVERLAP * (1.0 - overlap);
+    place + LOOK * unlike.unwrap_or(1.0) + CELLS * alike.map_or(0.0, |alike| USUAL - alike)
 }
 
 /// How well two boxes could be one thing a moment apart: overlap when each is grown by half its size. 0 is impossible.

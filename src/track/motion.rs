@@ -143,8 +143,7 @@ impl Motion {
 
     /// What of it is in the frame.
     pub fn inside(&self) -> UnitBox {
-        let UnitBox { x0, y0, x1, y1 } = self.area();
-        UnitBox::new(x0, y0, x1, y1)
+        self.area().inside()
     }
 
     /// Which way it goes, where that is clear.

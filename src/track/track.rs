@@ -1,5 +1,6 @@
 //! A track: one thing followed over time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,11 +12,14 @@ use super::parked::Parked;
 use super::rest::Rest;
 use crate::config::rules::Severity;
 use crate::config::settings::{EventSettings, Name};
-use crate::detect::Detection;
+use crate::detect::{Detection, Part};
 use crate::elapsed::since;
+use crate::regions::Cutout;
 
 /// Another thing is about: its box is so many times less exact.
 const DOUBT: f32 = 5.0;
+/// And only so many times where it was known again.
+const LOCATED: f32 = 1.5;
 /// A thing that was not seen for so long can be anywhere.
 const LOST: Duration = Duration::from_millis(1500);
 /// So long it is taken to be in one box with others.
@@ -64,6 +68,8 @@ pub struct Track {
     seen_apart: Timestamp,
     motion: Motion,
     pub(super) look: Look,
+    /// What it looked like when it was last seen by itself, as a whole.
+    pub(super) cutout: Option<Arc<Cutout>>,
     pub(super) rest: Rest,
     pub(super) sides: Vec<Side>,
     /// The event that it goes on with.
@@ -93,6 +99,7 @@ impl Track {
             seen_apart: now,
             motion: Motion::new(&detection.area),
             look: Look::new(detection.embedding.clone()),
+            cutout: whole(&detection),
             rest: Rest::new(&detection.area, now),
             sides: vec![Side::default(); lines],
             resumed: None,
@@ -121,16 +128,18 @@ impl Track {
     pub(super) fn take(&mut self, detection: Detection, crowded: bool, events: &EventSettings, now: Timestamp) {
         let seconds = now.duration_since(self.last_seen).as_secs_f32();
         self.motion = self.expected(now);
-        self.motion.correct(&detection.area, if crowded { DOUBT } else { 1.0 });
+        let doubt = if detection.part == Part::Located { LOCATED } else { DOUBT };
+        self.motion.correct(&detection.area, if crowded { doubt } else { 1.0 });
         if !crowded {
             self.rest.see(&detection.area, seconds, now, events.stationary_after);
             detection.embedding.iter().for_each(|embedding| self.look.see(embedding));
+            self.cutout = whole(&detection).or_else(|| self.cutout.take());
         }
         if self.rest.is_still() {
             self.motion.halt();
         }
         self.top_score = self.top_score.max(detection.score);
-        if !detection.part {
+        if detection.part != Part::Supposed {
             self.seen_apart = now;
         }
         self.detection = detection;
@@ -202,4 +211,10 @@ impl Track {
         self.rest = Rest::known(&parked.area, now);
         self.motion.halt();
     }
+}
+
+/// What a detection looks like, if that is a thing by itself that the frame's edge does not cut off.
+fn whole(detection: &Detection) -> Option<Arc<Cutout>> {
+    let is_cut = detection.area.x0 <= 0.0 || detection.area.x1 >= 1.0;
+    detection.cutout.clone().filter(|_| detection.part == Part::No && !is_cut)
 }

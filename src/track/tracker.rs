@@ -98,11 +98,15 @@ impl Tracker {
     /// The things, certain or not, of which it is clear enough where they are among others.
     pub fn followed(&self, now: Timestamp) -> Vec<Followed> {
         let distinct = self.tracks.iter().filter(|track| track.is_distinct(now));
-        let expected = distinct.map(|track| (track.expected(now), track.detection.area));
+        let expected = distinct.map(|track| (track.expected(now), track));
         let there = expected.filter(|(expected, _)| !expected.has_left());
-        let followed = |(expected, seen): (Motion, UnitBox)| {
-            let whole = expected.area();
-            Followed { expected: expected.inside(), width: whole.x1 - whole.x0, heading: expected.heading(), seen }
+        let followed = |(expected, track): (Motion, &Track)| Followed {
+            expected: expected.inside(),
+            whole: expected.area(),
+            heading: expected.heading(),
+            seen: track.detection.area,
+            cutout: track.cutout.clone(),
+            located: false,
         };
         there.map(followed).collect()
     }
@@ -264,10 +268,12 @@ fn overlook(track: &mut Track, now: Timestamp) -> Option<Change> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::Arc;
 
     use super::*;
     use crate::config::parse;
     use crate::frame::UnitBox;
+    use crate::regions::Cutout;
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millisecond(ms).expect("in range")
@@ -350,6 +356,32 @@ mod tests {
         let mut places: Vec<(u64, f32)> = tracker.present().map(|t| (t.number, t.detection.area.x0)).collect();
         places.sort_by_key(|(number, _)| *number);
         assert!(places.len() == 2 && places[0].1 > 0.4 && places[1].1 < 0.3, "{places:?}");
+    }
+
+    #[test]
+    fn two_that_turn_back_where_they_meet_keep_their_numbers() {
+        let of = |x: f32, colour| {
+            let cells = vec![Some(colour); 24];
+            Detection { cutout: Some(Arc::new(Cutout::new(4, cells))), ..seen(x, 0.9) }
+        };
+        let numbers = |colours: [[f32; 3]; 2]| {
+            let mut tracker = tracker();
+            for step in 0..4u8 {
+                let way = 0.05 * f32::from(step);
+                let both = vec![of(0.2 + way, colours[0]), of(0.6 - way, colours[1])];
+                tracker.step(both, at(500 * i64::from(step)));
+            }
+            // For a moment they are one behind the other.
+            tracker.step(vec![], at(2000));
+            tracker.step(vec![of(0.3, colours[0]), of(0.5, colours[1])], at(2500));
+            let mut places: Vec<_> = tracker.present().map(|t| (t.number, t.detection.area.x0)).collect();
+            places.sort_by(|a, b| a.1.total_cmp(&b.1));
+            places.iter().map(|(number, _)| *number).collect::<Vec<_>>()
+        };
+        let (red, blue) = ([200.0, 40.0, 40.0], [40.0, 60.0, 200.0]);
+        assert_eq!(numbers([red, blue]), [0, 1]);
+        // Who looks the same went on as it did, for all that can be told.
+        assert_eq!(numbers([red, red]), [1, 0]);
     }
 
     #[test]
