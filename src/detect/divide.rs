@@ -48,6 +48,8 @@ pub struct Followed {
     pub seen: UnitBox,
     /// What it looked like when it was last seen by itself.
     pub cutout: Option<Arc<Cutout>>,
+    /// Whether that has been all of it for long enough: what comes out from behind another is a part of itself at first.
+    pub entire: bool,
     /// Whether it was looked for by that, and is where it was found.
     pub located: bool,
 }
@@ -162,7 +164,8 @@ fn beside_located(around: &UnitBox, held: &[Followed], foreground: &Foreground) 
     let mut areas: Vec<UnitBox> = located.iter().map(|thing| thing.expected).collect();
     let is_another = |rest: &UnitBox| {
         let is_large = areas.iter().all(|area| rest.area() >= REST * area.area());
-        is_large && (!others.is_empty() || areas.iter().all(|area| beside(area, rest)))
+        let is_new = || located.iter().all(|thing| thing.entire && beside(&thing.expected, rest));
+        is_large && (!others.is_empty() || is_new())
     };
     let rest = foreground.rest(around, &areas).filter(is_another);
     let certain = areas.len();
@@ -214,7 +217,7 @@ mod tests {
     /// A thing that is where it was.
     fn known(area: &UnitBox) -> Followed {
         let (expected, whole, seen) = (*area, *area, *area);
-        Followed { expected, whole, heading: None, seen, cutout: None, located: false }
+        Followed { expected, whole, heading: None, seen, cutout: None, entire: true, located: false }
     }
 
     /// What stands out of a grey street where these have come, each of its own colour.
@@ -253,6 +256,9 @@ mod tests {
         // Of blue nothing is known yet: it is what stands out beside red.
         let rest = divide(&followed[..1]);
         assert_eq!(rest, [(at(0.375, 0.5), Part::Located), (at(0.5, 0.5625), Part::Supposed)]);
+        // It is the rest of red, if red is just coming out from behind something.
+        let comes_out = Followed { entire: false, ..followed[0].clone() };
+        assert_eq!(divide(&[comes_out]), [(around, Part::No)]);
         // By their ways alone, they would be where they are not.
         let ways = expected.map(|(area, _)| known(&area));
         assert!(divide(&ways).iter().all(|(_, part)| *part == Part::Supposed));

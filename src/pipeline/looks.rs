@@ -345,18 +345,19 @@ impl Looks {
         asked: &Asked<'_>,
         closer: Vec<Detection>,
     ) -> Result<(Vec<Try>, usize), ModelError> {
-        let free = |d: &Detection| asked.followed[d.prompt].iter().all(|thing| thing.intersection(&d.area) == 0.0);
+        let is_free =
+            |prompt: usize, area: &UnitBox| asked.followed[prompt].iter().all(|thing| thing.intersection(area) == 0.0);
         // What each reaches at most, since it must be a candidate before it is looked at, and what stands there.
         let mut candidates: Vec<f32> = Vec::new();
         let mut tries: Vec<Vec<Detection>> = Vec::new();
         for (prompt, settings) in asked.prompts.iter().enumerate() {
-            let unseen = |area: &UnitBox| asked.followed[prompt].iter().all(|thing| thing.intersection(area) == 0.0);
-            let spots = (0..self.spots.len()).filter(|spot| unseen(&self.spots[*spot]));
+            let spots = (0..self.spots.len()).filter(|spot| is_free(prompt, &self.spots[*spot]));
             let bar = self.calibration.bar(prompt, settings);
             let worth = spots.filter_map(|spot| self.worth(prompt, spot, bar));
             let best = worth.max_by(|a, b| a.logit.total_cmp(&b.logit));
             let found = best.map(|best| self.find(prompt, Some(settings), best.probability * 0.999));
-            let found: Vec<Detection> = found.into_iter().flatten().find(free).into_iter().collect();
+            let found: Vec<Detection> =
+                found.into_iter().flatten().find(|d| is_free(prompt, &d.area)).into_iter().collect();
             let threshold = self.calibration.threshold(prompt, settings);
             let reaches = |d: &Detection| logit(d.score) + threshold - logit(asked.floors[prompt]);
             candidates.push(found.first().map_or(f32::NEG_INFINITY, reaches));
@@ -370,7 +371,10 @@ impl Looks {
         for (prompt, own) in tries.into_iter().enumerate() {
             let own = own.into_iter().map(|d| (logit(d.score).min(candidates[prompt]), d));
             // All of these are looked at, whatever the tiles say.
-            let closer = closer.iter().filter(|d| d.prompt == prompt && free(d)).map(|d| (logit(d.score), d.clone()));
+            let closer = closer
+                .iter()
+                .filter(|d| d.prompt == prompt && is_free(prompt, &d.area))
+                .map(|d| (logit(d.score), d.clone()));
             if let Some((reached, best)) = own.chain(closer).max_by(|a, b| a.0.total_cmp(&b.0)) {
                 self.calibration.tried(prompt, reached);
                 tried.push(Try { prompt, area: best.area, logit: reached, runner_up: best.runner_up });

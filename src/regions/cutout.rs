@@ -12,6 +12,8 @@ const UNLIKE: f32 = 60.0;
 const SAME: f32 = 0.5;
 /// A thing's cells lie beside where they were by at most this many when it is next seen: it is not cut out alike each time.
 const BESIDE: isize = 2;
+/// The smaller one of two that are as large has at least this share of the other's sides.
+const AS_LARGE: f32 = 0.75;
 /// How far beside where it is expected a thing is looked for, in its widths, and in cells at least.
 const ASTRAY: f32 = 0.8;
 const LEAST_ASTRAY: isize = 3;
@@ -56,6 +58,12 @@ impl Cutout {
     /// How much of its box it fills, 0..1.
     pub fn share(&self) -> f32 {
         self.count() as f32 / self.cells.len().max(1) as f32
+    }
+
+    /// Whether two are about as wide and as high: of what comes out from behind another, more is seen each time.
+    pub fn is_as_large(&self, other: &Self) -> bool {
+        let alike = |a: usize, b: usize| a.min(b) as f32 >= AS_LARGE * a.max(b) as f32;
+        alike(self.columns, other.columns) && alike(self.rows, other.rows)
     }
 
     fn count(&self) -> usize {

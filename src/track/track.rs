@@ -24,6 +24,10 @@ const LOCATED: f32 = 1.5;
 const LOST: Duration = Duration::from_millis(1500);
 /// So long it is taken to be in one box with others.
 const TOGETHER: Duration = Duration::from_secs(5);
+/// And so long if it is known again there.
+const KNOWN_TOGETHER: Duration = Duration::from_secs(15);
+/// What has been as large by itself for so long is all of it.
+const ENTIRE: Duration = Duration::from_secs(1);
 /// While a thing is stationary, there is little to tell.
 const STILL_UPDATE: Duration = Duration::from_secs(60);
 
@@ -70,6 +74,8 @@ pub struct Track {
     pub(super) look: Look,
     /// What it looked like when it was last seen by itself, as a whole.
     pub(super) cutout: Option<Arc<Cutout>>,
+    /// For how long it has been as large as that.
+    as_large: Duration,
     pub(super) rest: Rest,
     pub(super) sides: Vec<Side>,
     /// The event that it goes on with.
@@ -100,6 +106,7 @@ impl Track {
             motion: Motion::new(&detection.area),
             look: Look::new(detection.embedding.clone()),
             cutout: whole(&detection),
+            as_large: Duration::ZERO,
             rest: Rest::new(&detection.area, now),
             sides: vec![Side::default(); lines],
             resumed: None,
@@ -133,13 +140,18 @@ impl Track {
         if !crowded {
             self.rest.see(&detection.area, seconds, now, events.stationary_after);
             detection.embedding.iter().for_each(|embedding| self.look.see(embedding));
-            self.cutout = whole(&detection).or_else(|| self.cutout.take());
+            if let Some(cutout) = whole(&detection) {
+                let is_as_large = self.cutout.as_ref().is_some_and(|before| before.is_as_large(&cutout));
+                let seconds = Duration::from_secs_f32(seconds.max(0.0));
+                self.as_large = if is_as_large { self.as_large + seconds } else { Duration::ZERO };
+                self.cutout = Some(cutout);
+            }
         }
         if self.rest.is_still() {
             self.motion.halt();
         }
         self.top_score = self.top_score.max(detection.score);
-        if detection.part != Part::Supposed {
+        if detection.part == Part::No {
             self.seen_apart = now;
         }
         self.detection = detection;
@@ -149,7 +161,13 @@ impl Track {
 
     /// Whether it was seen more than once, a moment ago, and of late apart from others.
     pub(super) fn is_distinct(&self, now: Timestamp) -> bool {
-        self.hits > 1 && since(self.last_seen, now) < LOST && since(self.seen_apart, now) < TOGETHER
+        let together = if self.detection.part == Part::Located { KNOWN_TOGETHER } else { TOGETHER };
+        self.hits > 1 && since(self.last_seen, now) < LOST && since(self.seen_apart, now) < together
+    }
+
+    /// Whether its cutout is of all of it, as far as its size tells.
+    pub(super) fn is_entire(&self) -> bool {
+        self.as_large >= ENTIRE
     }
 
     /// Whether it has been seen often enough, over `least` or longer, to be there.

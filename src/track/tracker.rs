@@ -106,6 +106,7 @@ impl Tracker {
             heading: expected.heading(),
             seen: track.detection.area,
             cutout: track.cutout.clone(),
+            entire: track.is_entire(),
             located: false,
         };
         there.map(followed).collect()
