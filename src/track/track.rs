@@ -12,6 +12,7 @@ use super::parked::Parked;
 use super::rest::Rest;
 use crate::config::rules::Severity;
 use crate::config::settings::{EventSettings, Name};
+use crate::detect::divide::Followed;
 use crate::detect::{Detection, Part};
 use crate::elapsed::since;
 use crate::regions::Cutout;
@@ -159,15 +160,24 @@ impl Track {
         self.last_seen = now;
     }
 
-    /// Whether it was seen more than once, a moment ago, and of late apart from others.
-    pub(super) fn is_distinct(&self, now: Timestamp) -> bool {
-        let together = if self.detection.part == Part::Located { KNOWN_TOGETHER } else { TOGETHER };
-        self.hits > 1 && since(self.last_seen, now) < LOST && since(self.seen_apart, now) < together
+    /// The thing among others, while it is clear enough where it is.
+    pub(super) fn followed(&self, now: Timestamp) -> Option<Followed> {
+        let expected = self.expected(now);
+        (self.is_distinct(now) && !expected.has_left()).then(|| Followed {
+            expected: expected.inside(),
+            whole: expected.area(),
+            heading: expected.heading(),
+            seen: self.detection.area,
+            cutout: self.cutout.clone(),
+            entire: self.as_large >= ENTIRE,
+            located: false,
+        })
     }
 
-    /// Whether its cutout is of all of it, as far as its size tells.
-    pub(super) fn is_entire(&self) -> bool {
-        self.as_large >= ENTIRE
+    /// Whether it was seen more than once, a moment ago, and of late apart from others.
+    fn is_distinct(&self, now: Timestamp) -> bool {
+        let together = if self.detection.part == Part::Located { KNOWN_TOGETHER } else { TOGETHER };
+        self.hits > 1 && since(self.last_seen, now) < LOST && since(self.seen_apart, now) < together
     }
 
     /// Whether it has been seen often enough, over `least` or longer, to be there.

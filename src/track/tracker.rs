@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::association::{Pair, associate};
-use super::motion::Motion;
 use super::parked::{Memory, Parked};
 use super::telling::Telling;
 use super::track::Track;
@@ -97,19 +96,7 @@ impl Tracker {
 
     /// The things, certain or not, of which it is clear enough where they are among others.
     pub fn followed(&self, now: Timestamp) -> Vec<Followed> {
-        let distinct = self.tracks.iter().filter(|track| track.is_distinct(now));
-        let expected = distinct.map(|track| (track.expected(now), track));
-        let there = expected.filter(|(expected, _)| !expected.has_left());
-        let followed = |(expected, track): (Motion, &Track)| Followed {
-            expected: expected.inside(),
-            whole: expected.area(),
-            heading: expected.heading(),
-            seen: track.detection.area,
-            cutout: track.cutout.clone(),
-            entire: track.is_entire(),
-            located: false,
-        };
-        there.map(followed).collect()
+        self.tracks.iter().filter_map(|track| track.followed(now)).collect()
     }
 
     /// All tracks, those not yet certain among them.
