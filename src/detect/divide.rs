@@ -38,6 +38,8 @@ pub enum Heading {
 /// A thing that is followed.
 #[derive(Clone, Debug)]
 pub struct Followed {
+    /// What tells it from all others.
+    pub number: u64,
     /// Where it should be by now, as far as that is in the frame.
     pub expected: UnitBox,
     /// The same, in and out of the frame.
@@ -54,6 +56,20 @@ pub struct Followed {
     pub located: bool,
 }
 
+/// A part of a box, how that was told, and which things were known again beside it.
+#[derive(Clone, Debug, PartialEq)]
+struct Piece {
+    area: UnitBox,
+    part: Part,
+    beside: Vec<u64>,
+}
+
+impl Piece {
+    fn supposed(area: UnitBox) -> Self {
+        Self { area, part: Part::Supposed, beside: Vec::new() }
+    }
+}
+
 /// The detections of one prompt, those around several things cut up to them. A thing that another detection fits better
 /// is not in this one.
 pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &Foreground) -> Vec<Detection> {
@@ -64,9 +80,10 @@ pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &F
         let things = located(&detection.area, of_it.collect(), foreground);
         match parts(&detection.area, things, foreground) {
             None => vec![detection.clone()],
-            Some(parts) => {
-                parts.into_iter().map(|(area, part)| Detection { area, part, ..detection.clone() }).collect()
-            }
+            Some(parts) => parts
+                .into_iter()
+                .map(|Piece { area, part, beside }| Detection { area, part, beside, ..detection.clone() })
+                .collect(),
         }
     };
     detections.iter().enumerate().flat_map(parts).collect()
@@ -117,7 +134,7 @@ fn located(around: &UnitBox, mut things: Vec<Followed>, foreground: &Foreground)
 
 /// The parts of a box, from left to right, and what each is; `None` where it is around one thing only, for all that can be
 /// told.
-fn parts(around: &UnitBox, followed: Vec<Followed>, foreground: &Foreground) -> Option<Vec<(UnitBox, Part)>> {
+fn parts(around: &UnitBox, followed: Vec<Followed>, foreground: &Foreground) -> Option<Vec<Piece>> {
     let is_held = |thing: &Followed| {
         let area = &thing.expected;
         area.area() > 0.0 && area.intersection(around) >= HELD * area.area() && around.area() >= WIDER * area.area()
@@ -131,7 +148,7 @@ fn parts(around: &UnitBox, followed: Vec<Followed>, foreground: &Foreground) -> 
     if let [thing] = &held[..]
         && is_met(around, thing)
     {
-        return Some([thing.expected, *around].map(|area| (area, Part::Supposed)).to_vec());
+        return Some([thing.expected, *around].map(Piece::supposed).to_vec());
     }
     let (first, last) = (held.first()?, held.last()?);
     // A thing that is itself at the edge comes into view there: the box is all of it.
@@ -154,12 +171,12 @@ fn parts(around: &UnitBox, followed: Vec<Followed>, foreground: &Foreground) -> 
     if behind.is_none() {
         areas[end] = drawn(&areas[end], around.x1 - areas[end].x1);
     }
-    Some(before.into_iter().chain(areas).chain(behind).map(|area| (area, Part::Supposed)).collect())
+    Some(before.into_iter().chain(areas).chain(behind).map(Piece::supposed).collect())
 }
 
 /// The parts of a box in which some things were known again. What stands out beside them is the one that was not, or one that
 /// is new.
-fn beside_located(around: &UnitBox, held: &[Followed], foreground: &Foreground) -> Option<Vec<(UnitBox, Part)>> {
+fn beside_located(around: &UnitBox, held: &[Followed], foreground: &Foreground) -> Option<Vec<Piece>> {
     let (located, others): (Vec<&Followed>, Vec<&Followed>) = held.iter().partition(|thing| thing.located);
     let mut areas: Vec<UnitBox> = located.iter().map(|thing| thing.expected).collect();
     let is_another = |rest: &UnitBox| {
@@ -178,8 +195,11 @@ fn beside_located(around: &UnitBox, held: &[Followed], foreground: &Foreground) 
             areas.extend(seen);
         }
     }
-    let part = |(index, area)| (area, if index < certain { Part::Located } else { Part::Supposed });
-    (areas.len() > 1).then(|| areas.into_iter().enumerate().map(part).collect())
+    let piece = |(index, area)| {
+        let beside = located.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, thing)| thing.number);
+        Piece { area, part: if index < certain { Part::Located } else { Part::Supposed }, beside: beside.collect() }
+    };
+    (areas.len() > 1).then(|| areas.into_iter().enumerate().map(piece).collect())
 }
 
 /// Whether a thing that goes out of view meets another in this box: it reaches further in than the thing can.
@@ -217,7 +237,7 @@ mod tests {
     /// A thing that is where it was.
     fn known(area: &UnitBox) -> Followed {
         let (expected, whole, seen) = (*area, *area, *area);
-        Followed { expected, whole, heading: None, seen, cutout: None, entire: true, located: false }
+        Followed { number: 7, expected, whole, heading: None, seen, cutout: None, entire: true, located: false }
     }
 
     /// What stands out of a grey street where these have come, each of its own colour.
@@ -256,6 +276,8 @@ mod tests {
         // Of blue nothing is known yet: it is what stands out beside red.
         let rest = divide(&followed[..1]);
         assert_eq!(rest, [(at(0.375, 0.5), Part::Located), (at(0.5, 0.5625), Part::Supposed)]);
+        let found = divided(vec![Detection::new(0, around, 0.9)], &followed[..1], &now);
+        assert_eq!(found.iter().map(|d| d.beside.clone()).collect::<Vec<_>>(), [vec![], vec![7]], "it is not red");
         // It is the rest of red, if red is just coming out from behind something.
         let comes_out = Followed { entire: false, ..followed[0].clone() };
         assert_eq!(divide(&[comes_out]), [(around, Part::No)]);

@@ -53,6 +53,8 @@ pub struct Detection {
     pub embedding: Option<Embedding>,
     /// How it was told from others in one box.
     pub part: Part,
+    /// Things that were known again beside it, by their numbers: it is none of them.
+    pub beside: Vec<u64>,
     /// What of it stands out of the background.
     pub cutout: Option<Arc<Cutout>>,
     /// How it stands to what the prompt names beside it, where it names anything.
@@ -71,6 +73,7 @@ impl Detection {
             tiles: 1,
             embedding: None,
             part: Part::No,
+            beside: Vec::new(),
             cutout: None,
             related: None,
         }

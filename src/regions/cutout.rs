@@ -13,7 +13,7 @@ const SAME: f32 = 0.5;
 /// A thing's cells lie beside where they were by at most this many when it is next seen: it is not cut out alike each time.
 const BESIDE: isize = 2;
 /// The smaller one of two that are as large has at least this share of the other's sides.
-const AS_LARGE: f32 = 0.75;
+const AS_LARGE: f32 = 0.8;
 /// How far beside where it is expected a thing is looked for, in its widths, and in cells at least.
 const ASTRAY: f32 = 0.8;
 const LEAST_ASTRAY: isize = 3;

@@ -70,8 +70,8 @@ pub fn associate(tracks: &[Track], detections: &[Detection], threshold: f32, now
 
 fn cost(track: &Track, expected: &Motion, detection: &Detection) -> f32 {
     let area = &detection.area;
-    // What is expected outside has left, and whoever comes in there is another.
-    if expected.has_left() {
+    // What is expected outside has left, and whoever comes in there is another, as is who stands beside it.
+    if expected.has_left() || detection.beside.contains(&track.number) {
         return f32::INFINITY;
     }
     let overlap = nearness(&expected.area(), area).max(nearness(&track.detection.area, area));

@@ -28,7 +28,7 @@ const TOGETHER: Duration = Duration::from_secs(5);
 /// And so long if it is known again there.
 const KNOWN_TOGETHER: Duration = Duration::from_secs(15);
 /// What has been as large by itself for so long is all of it.
-const ENTIRE: Duration = Duration::from_secs(1);
+const ENTIRE: Duration = Duration::from_millis(600);
 /// While a thing is stationary, there is little to tell.
 const STILL_UPDATE: Duration = Duration::from_secs(60);
 
@@ -75,8 +75,8 @@ pub struct Track {
     pub(super) look: Look,
     /// What it looked like when it was last seen by itself, as a whole.
     pub(super) cutout: Option<Arc<Cutout>>,
-    /// For how long it has been as large as that.
-    as_large: Duration,
+    /// What it looked like when it was as large as that for the first time, and when that was.
+    as_large: Option<(Arc<Cutout>, Timestamp)>,
     pub(super) rest: Rest,
     pub(super) sides: Vec<Side>,
     /// The event that it goes on with.
@@ -107,7 +107,7 @@ impl Track {
             motion: Motion::new(&detection.area),
             look: Look::new(detection.embedding.clone()),
             cutout: whole(&detection),
-            as_large: Duration::ZERO,
+            as_large: None,
             rest: Rest::new(&detection.area, now),
             sides: vec![Side::default(); lines],
             resumed: None,
@@ -142,9 +142,8 @@ impl Track {
             self.rest.see(&detection.area, seconds, now, events.stationary_after);
             detection.embedding.iter().for_each(|embedding| self.look.see(embedding));
             if let Some(cutout) = whole(&detection) {
-                let is_as_large = self.cutout.as_ref().is_some_and(|before| before.is_as_large(&cutout));
-                let seconds = Duration::from_secs_f32(seconds.max(0.0));
-                self.as_large = if is_as_large { self.as_large + seconds } else { Duration::ZERO };
+                self.as_large.take_if(|(before, _)| !before.is_as_large(&cutout));
+                self.as_large.get_or_insert_with(|| (Arc::clone(&cutout), now));
                 self.cutout = Some(cutout);
             }
         }
@@ -164,12 +163,13 @@ impl Track {
     pub(super) fn followed(&self, now: Timestamp) -> Option<Followed> {
         let expected = self.expected(now);
         (self.is_distinct(now) && !expected.has_left()).then(|| Followed {
+            number: self.number,
             expected: expected.inside(),
             whole: expected.area(),
             heading: expected.heading(),
             seen: self.detection.area,
             cutout: self.cutout.clone(),
-            entire: self.as_large >= ENTIRE,
+            entire: self.as_large.as_ref().is_some_and(|(_, from)| since(*from, self.seen_apart) >= ENTIRE),
             located: false,
         })
     }
