@@ -86,8 +86,9 @@ pub fn related(
     let alone = || Related { kind: None, anchor: None, area: None, zone: None, count: None };
     let related = weakest.related.as_deref().cloned().unwrap_or_else(alone);
     let related = Some(Box::new(Related { count: Some(counted as u32), ..related }));
-    // No single picture is that of several things.
-    vec![Detection { area: hull.unwrap_or(weakest.area), embedding: None, cutout: None, related, ..weakest }]
+    // No single picture is that of several things, and what stands beside one of them can be another.
+    let (area, beside) = (hull.unwrap_or(weakest.area), Vec::new());
+    vec![Detection { area, embedding: None, cutout: None, beside, related, ..weakest }]
 }
 
 /// The box around several.

@@ -181,7 +181,7 @@ mod tests {
     const BLUE: [u8; 3] = [40, 60, 200];
     const STREET: [u8; 3] = [110, 110, 110];
 
-    /// A figure 24 wide and 48 high with its left foot at `x`: a head, a coat of this colour and dark legs.
+    /// A figure 24 wide and 48 high with its left side at `left`: a head, a coat of this colour and dark legs.
     fn figure(coat: [u8; 3], left: u32, x: u32, y: u32) -> Option<[u8; 3]> {
         let (x, y) = (x.checked_sub(left)?, y.checked_sub(16)?);
         match (x, y) {

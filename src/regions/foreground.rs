@@ -235,7 +235,7 @@ impl Foreground {
 
 /// Which cells differ from the background.
 fn standing_out(background: &[Colour], now: &[Colour]) -> Vec<bool> {
-    let differ = |(b, n): (&[f32; 3], &[f32; 3])| b.iter().zip(n).any(|(b, n)| (b - n).abs() > LEAST_STEP);
+    let differ = |(b, n): (&Colour, &Colour)| b.iter().zip(n).any(|(b, n)| (b - n).abs() > LEAST_STEP);
     background.iter().zip(now).map(differ).collect()
 }
 
