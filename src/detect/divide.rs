@@ -7,24 +7,26 @@
 
 use std::sync::Arc;
 
+use super::held::{Held, Within, comes_in, held, is_one_of, owners};
 use super::{Detection, Part, beside};
 use crate::frame::UnitBox;
 use crate::regions::{Cutout, Foreground};
 
-/// A thing is in a box that holds this share of it.
-const HELD: f32 = 0.7;
-/// A box is around more than a thing that is so many times as large.
-const WIDER: f32 = 1.3;
 /// Two things of which more than this is shared are not told apart.
 const HIDDEN: f32 = 0.6;
 /// The outermost are drawn to the sides of the box, by at most this share of their width.
 const DRAWN: f32 = 0.35;
-/// What comes into view beside a thing has at least this share of its width.
+/// What comes into view beside a thing has at least this share of its width,
 const REST: f32 = 0.4;
+/// and beside one of another kind this share of its size.
+const REST_OF_OTHER: f32 = 0.1;
+/// A thing that is drawn to what was known of it is as high as this share of what it was in.
+const AS_HIGH: f32 = 0.8;
+/// What comes into view before a thing is at least so high and so wide as these shares of it.
+const COMER_HIGH: f32 = 0.7;
+const COMER_WIDE: f32 = 0.15;
 /// What is met where a thing goes out of view reaches further in by at least this share of the thing's width.
 const MET: f32 = 0.3;
-/// A box is a thing's own, and no shadow of the one around it, from this share of that one's score on.
-const OWN: f32 = 0.5;
 
 /// Which way a thing goes across the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,9 @@ pub enum Heading {
 /// A thing that is followed.
 #[derive(Clone, Debug)]
 pub struct Followed {
-    /// What tells it from all others.
+    /// For which prompt: its index.
+    pub prompt: usize,
+    /// What tells it from all others of that prompt.
     pub number: u64,
     /// Where it should be by now, as far as that is in the frame.
     pub expected: UnitBox,
@@ -52,8 +56,6 @@ pub struct Followed {
     pub cutout: Option<Arc<Cutout>>,
     /// Whether that has been all of it for long enough: what comes out from behind another is a part of itself at first.
     pub entire: bool,
-    /// Whether it was looked for by that, and is where it was found.
-    pub located: bool,
 }
 
 /// A part of a box, how that was told, and which things were known again beside it.
@@ -65,20 +67,27 @@ struct Piece {
 }
 
 impl Piece {
+    /// Where a thing should be.
     fn supposed(area: UnitBox) -> Self {
         Self { area, part: Part::Supposed, beside: Vec::new() }
+    }
+
+    /// Somebody beside those who are held.
+    fn another(area: UnitBox, held: &[Held]) -> Self {
+        Self { beside: held.iter().map(|held| held.thing.number).collect(), ..Self::supposed(area) }
     }
 }
 
 /// The detections of one prompt, those around several things cut up to them. A thing that another detection fits better
-/// is not in this one.
+/// is not in this one; things of other prompts are in any.
 pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &Foreground) -> Vec<Detection> {
-    let owners = owners(&detections, followed);
+    let Some(prompt) = detections.first().map(|detection| detection.prompt) else { return detections };
+    let (own, mut others): (Vec<&Followed>, Vec<&Followed>) = followed.iter().partition(|thing| thing.prompt == prompt);
+    others.retain(|other| !is_one_of(&own, other));
+    let owners = owners(&detections, &own);
     let parts = |(index, detection): (usize, &Detection)| {
-        let of_it =
-            followed.iter().zip(&owners).filter(|(_, owner)| **owner == Some(index)).map(|(thing, _)| thing.clone());
-        let things = located(&detection.area, of_it.collect(), foreground);
-        match parts(&detection.area, things, foreground) {
+        let of_it = own.iter().zip(&owners).filter(|(_, owner)| **owner == Some(index)).map(|(thing, _)| *thing);
+        match parts(&detection.area, &held(&detection.area, of_it, &others, foreground), foreground) {
             None => vec![detection.clone()],
             Some(parts) => parts
                 .into_iter()
@@ -89,77 +98,26 @@ pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &F
     detections.iter().enumerate().flat_map(parts).collect()
 }
 
-/// By thing, the detection that it is in: the one that fits it best, but where that is the best for several and one of them
-/// could be another that is nobody's.
-fn owners(detections: &[Detection], followed: &[Followed]) -> Vec<Option<usize>> {
-    let best = |thing: &Followed| {
-        let fits = detections.iter().enumerate().map(|(index, found)| (found.area.iou(&thing.expected), index));
-        fits.filter(|(fit, _)| *fit > 0.0).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, index)| index)
-    };
-    let mut owners: Vec<Option<usize>> = followed.iter().map(best).collect();
-    for (index, found) in detections.iter().enumerate() {
-        if owners.contains(&Some(index)) {
-            continue;
-        }
-        let could_be = |thing: &usize| {
-            let shared = owners.iter().filter(|owner| **owner == owners[*thing]).count() > 1;
-            let score = owners[*thing].map_or(1.0, |owner| detections[owner].score);
-            shared && found.score >= OWN * score && found.area.intersection(&followed[*thing].expected) > 0.0
-        };
-        let fits = |thing: &usize| found.area.iou(&followed[*thing].expected);
-        let nearest = (0..followed.len()).filter(could_be).max_by(|a, b| fits(a).total_cmp(&fits(b)));
-        nearest.into_iter().for_each(|thing| owners[thing] = Some(index));
-    }
-    owners
-}
-
-/// Looks for things in a box that is around more than them, best seen first: what shows one shows no other.
-fn located(around: &UnitBox, mut things: Vec<Followed>, foreground: &Foreground) -> Vec<Followed> {
-    let is_wider = |thing: &Followed| around.area() >= WIDER * thing.expected.area();
-    let mut open: Vec<usize> = (0..things.len()).filter(|thing| is_wider(&things[*thing])).collect();
-    let columns = foreground.size().0;
-    let mut taken = vec![false; columns * foreground.size().1];
-    loop {
-        let seen = open.iter().filter_map(|thing| {
-            let Followed { cutout, whole, .. } = &things[*thing];
-            Some((*thing, cutout.as_ref()?.locate(foreground, whole, around, &taken)?))
-        });
-        let Some((thing, found)) = seen.max_by(|a, b| a.1.seen.total_cmp(&b.1.seen)) else { return things };
-        open.retain(|other| *other != thing);
-        let whole = found.area;
-        things[thing] = Followed { expected: whole.inside(), whole, located: true, ..things[thing].clone() };
-        found.cells.iter().for_each(|(x, y)| taken[y * columns + x] = true);
-    }
-}
-
 /// The parts of a box, from left to right, and what each is; `None` where it is around one thing only, for all that can be
 /// told.
-fn parts(around: &UnitBox, followed: Vec<Followed>, foreground: &Foreground) -> Option<Vec<Piece>> {
-    let is_held = |thing: &Followed| {
-        let area = &thing.expected;
-        area.area() > 0.0 && area.intersection(around) >= HELD * area.area() && around.area() >= WIDER * area.area()
-    };
-    let mut held: Vec<Followed> = followed.into_iter().filter(is_held).collect();
-    held.sort_by(|a, b| a.expected.centre().0.total_cmp(&b.expected.centre().0));
-    if held.iter().any(|thing| thing.located) {
-        return beside_located(around, &held, foreground);
+fn parts(around: &UnitBox, within: &Within, foreground: &Foreground) -> Option<Vec<Piece>> {
+    let held = &within.held[..];
+    if held.iter().any(|held| held.located) {
+        return beside_located(around, within, foreground);
     }
-    let mut areas: Vec<UnitBox> = held.iter().map(|thing| thing.expected).collect();
-    if let [thing] = &held[..]
-        && is_met(around, thing)
+    let mut areas: Vec<UnitBox> = held.iter().map(|held| held.area).collect();
+    if let [thing] = held
+        && is_met(around, thing.thing)
     {
-        return Some([thing.expected, *around].map(Piece::supposed).to_vec());
+        return Some(vec![Piece::supposed(thing.area), Piece::another(*around, held)]);
     }
     let (first, last) = (held.first()?, held.last()?);
-    // A thing that is itself at the edge comes into view there: the box is all of it.
-    let is_left = around.x0 <= 0.0 && first.seen.x0 > 0.0;
-    let is_right = around.x1 >= 1.0 && last.seen.x1 < 1.0;
-    let rest = |x0: f32, x1: f32, beside: &Followed| {
-        let wide = x1 - x0 >= REST * (beside.expected.x1 - beside.expected.x0);
+    let rest = |x0: f32, x1: f32, beside: &Held| {
+        let wide = x1 - x0 >= REST * (beside.area.x1 - beside.area.x0);
         wide.then_some(UnitBox { x0, x1, ..*around })
     };
-    let before = rest(around.x0, first.expected.x0, first).filter(|_| is_left);
-    let behind = rest(last.expected.x1, around.x1, last).filter(|_| is_right);
+    let before = rest(around.x0, first.area.x0, first).filter(|rest| comes_in(rest, first.thing));
+    let behind = rest(last.area.x1, around.x1, last).filter(|rest| comes_in(rest, last.thing));
     let is_hidden = areas.iter().enumerate().any(|(i, a)| areas[i + 1..].iter().any(|b| a.iou(b) > HIDDEN));
     if is_hidden || areas.len() + usize::from(before.is_some()) + usize::from(behind.is_some()) < 2 {
         return None;
@@ -171,35 +129,73 @@ fn parts(around: &UnitBox, followed: Vec<Followed>, foreground: &Foreground) -> 
     if behind.is_none() {
         areas[end] = drawn(&areas[end], around.x1 - areas[end].x1);
     }
-    Some(before.into_iter().chain(areas).chain(behind).map(Piece::supposed).collect())
+    let another = |area| Piece::another(area, held);
+    let known = areas.into_iter().map(Piece::supposed);
+    Some(before.map(another).into_iter().chain(known).chain(behind.map(another)).collect())
 }
 
 /// The parts of a box in which some things were known again. What stands out beside them is the one that was not, or one that
-/// is new.
-fn beside_located(around: &UnitBox, held: &[Followed], foreground: &Foreground) -> Option<Vec<Piece>> {
-    let (located, others): (Vec<&Followed>, Vec<&Followed>) = held.iter().partition(|thing| thing.located);
-    let mut areas: Vec<UnitBox> = located.iter().map(|thing| thing.expected).collect();
-    let is_another = |rest: &UnitBox| {
-        let is_large = areas.iter().all(|area| rest.area() >= REST * area.area());
-        let is_new = || located.iter().all(|thing| thing.entire && beside(&thing.expected, rest));
-        is_large && (!others.is_empty() || is_new())
+/// is new. Where the prompt has nothing in it yet, any of them can be its thing.
+fn beside_located(around: &UnitBox, within: &Within, foreground: &Foreground) -> Option<Vec<Piece>> {
+    let (located, supposed): (Vec<&Held>, Vec<&Held>) = within.held.iter().partition(|held| held.located);
+    let taken: Vec<UnitBox> = located.iter().map(|held| held.area).collect();
+    let is_large = |held: &&Held, rest: &UnitBox| {
+        let share = if held.own { REST } else { REST_OF_OTHER };
+        rest.area() >= share * held.area.area()
     };
-    let rest = foreground.rest(around, &areas).filter(is_another);
-    let certain = areas.len();
-    match (rest, &others[..]) {
-        (Some(rest), [] | [_]) => areas.push(rest),
+    let is_new = |held: &&Held, rest: &UnitBox| {
+        (!held.own || beside(&held.area, rest)) && (held.thing.entire || comes_in(rest, held.thing))
+    };
+    let is_another = |rest: &UnitBox| {
+        let is_beside = |held| is_large(held, rest) && (!supposed.is_empty() || is_new(held, rest));
+        located.iter().all(is_beside)
+    };
+    let own: Vec<&Held> = located.iter().copied().filter(|held| held.own).collect();
+    let asked = if own.is_empty() && supposed.is_empty() { &located } else { &own };
+    let are_several = located.len() > 1;
+    let known = |held: &&Held| Piece {
+        area: held.area,
+        part: if held.own {
+            Part::Located
+        } else if are_several {
+            Part::Other
+        } else {
+            Part::Supposed
+        },
+        beside: own.iter().map(|own| own.thing.number).filter(|number| *number != held.thing.number).collect(),
+    };
+    let other = |area| Piece { beside: own.iter().map(|own| own.thing.number).collect(), ..Piece::supposed(area) };
+    let mut pieces: Vec<Piece> = asked.iter().map(known).collect();
+    let is_comer = |comer: &UnitBox| located.iter().all(|held| is_met_by(held, comer));
+    let comer = foreground.unlike(around, &within.shown).filter(is_comer);
+    let rest = foreground.rest(around, &taken).filter(is_another);
+    match (comer, rest, &supposed[..]) {
+        (Some(comer), _, [] | [_]) => pieces.push(Piece { part: Part::Located, ..other(comer) }),
+        (None, Some(rest), [] | [_]) => pieces.push(other(rest)),
         _ => {
-            let is_hidden = |thing: &UnitBox| areas.iter().any(|area| area.iou(thing) > HIDDEN);
-            let seen: Vec<UnitBox> =
-                others.iter().map(|thing| thing.expected).filter(|area| !is_hidden(area)).collect();
-            areas.extend(seen);
+            let is_hidden = |thing: &UnitBox| taken.iter().any(|area| area.iou(thing) > HIDDEN);
+            let seen = supposed.iter().map(|held| held.area).filter(|area| !is_hidden(area));
+            pieces.extend(seen.map(other));
         }
     }
-    let piece = |(index, area)| {
-        let beside = located.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, thing)| thing.number);
-        Piece { area, part: if index < certain { Part::Located } else { Part::Supposed }, beside: beside.collect() }
-    };
-    (areas.len() > 1).then(|| areas.into_iter().enumerate().map(piece).collect())
+    // What stands out beside one that was in view by itself is no part of it, whatever it is.
+    let is_drawn = own.iter().any(|held| held.thing.entire && is_as_high(&held.area, around));
+    (pieces.len() > 1 || located.len() > own.len() || is_drawn).then_some(pieces)
+}
+
+/// Whether a thing is as high as the box around it and others.
+fn is_as_high(area: &UnitBox, around: &UnitBox) -> bool {
+    area.y1 - area.y0 >= AS_HIGH * (around.y1 - around.y0)
+}
+
+/// Whether what does not show a thing comes into view at the frame's edge, beside the thing or before it: all along the edge,
+/// and not one of its wheels.
+fn is_met_by(held: &Held, comer: &UnitBox) -> bool {
+    let share = |of: f32, whole: f32| of / whole.max(f32::EPSILON);
+    let (area, high) = (&held.area, comer.y1 - comer.y0);
+    comes_in(comer, held.thing)
+        && share(high, area.y1 - area.y0) >= COMER_HIGH
+        && share(comer.x1 - comer.x0, area.x1 - area.x0) >= COMER_WIDE
 }
 
 /// Whether a thing that goes out of view meets another in this box: it reaches further in than the thing can.
@@ -237,7 +233,7 @@ mod tests {
     /// A thing that is where it was.
     fn known(area: &UnitBox) -> Followed {
         let (expected, whole, seen) = (*area, *area, *area);
-        Followed { number: 7, expected, whole, heading: None, seen, cutout: None, entire: true, located: false }
+        Followed { prompt: 0, number: 7, expected, whole, heading: None, seen, cutout: None, entire: true }
     }
 
     /// What stands out of a grey street where these have come, each of its own colour.
@@ -284,6 +280,50 @@ mod tests {
         // By their ways alone, they would be where they are not.
         let ways = expected.map(|(area, _)| known(&area));
         assert!(divide(&ways).iter().all(|(_, part)| *part == Part::Supposed));
+    }
+
+    #[test]
+    fn what_is_followed_for_another_prompt_is_no_part_of_a_box() {
+        let (red, blue, green) = ([200, 40, 40], [40, 60, 200], [40, 160, 40]);
+        let of = |prompt, area: UnitBox, colour| {
+            let cutout = foreground(&[(area, colour)]).cutout(&area).map(Arc::new);
+            Followed { prompt, cutout, ..known(&area) }
+        };
+        let (person, car) = (at(0.5, 0.5625), at(0.53125, 0.75));
+        let divide = |followed: &[Followed], shown: &[(UnitBox, [u8; 3])]| -> Vec<(UnitBox, Part)> {
+            let around = shown.iter().fold(person, |a, (b, _)| UnitBox { x1: a.x1.max(b.x1), ..a });
+            let found = divided(vec![Detection::new(0, around, 0.9)], followed, &foreground(shown));
+            found.into_iter().map(|d| (d.area, d.part)).collect()
+        };
+        let both = [(person, red), (car, blue)];
+        assert_eq!(divide(&[of(0, person, red), of(1, car, blue)], &both), [(person, Part::Located)]);
+        // Of the prompt's own nothing is known yet: it is one of them, or what stands out beside.
+        let left = at(0.5, 0.53125);
+        assert_eq!(divide(&[of(1, car, blue)], &both), [(car, Part::Supposed), (left, Part::Supposed)]);
+        let known = [of(1, car, blue), of(2, person, red)];
+        assert_eq!(divide(&known, &both), [(person, Part::Other), (car, Part::Other)]);
+        // The same thing is followed for both prompts.
+        assert_eq!(divide(&[of(0, car, blue), of(1, car, blue)], &[(car, blue)])[0].1, Part::No);
+        // A box that fits its own thing is that, whatever stands before it.
+        let before = at(0.53125, 0.5625);
+        let followed = [of(0, at(0.5, 0.75), blue), of(1, before, green)];
+        assert_eq!(divide(&followed, &[(before, green), (at(0.5, 0.75), blue)])[0].1, Part::No);
+    }
+
+    #[test]
+    fn what_comes_into_view_before_a_thing_is_another_though_the_box_is_no_wider() {
+        let (red, blue) = ([200, 40, 40], [40, 60, 200]);
+        let (bus, comer) = (at(0.0625, 0.5), at(0.0, 0.125));
+        let cutout = foreground(&[(bus, red)]).cutout(&bus).map(Arc::new);
+        let divide = |seen| {
+            let followed = [Followed { cutout: cutout.clone(), seen, ..known(&bus) }];
+            let now = foreground(&[(comer, blue), (bus, red)]);
+            let found = divided(vec![Detection::new(0, at(0.0, 0.5), 0.9)], &followed, &now);
+            found.into_iter().map(|d| (d.area, d.part, d.beside)).collect::<Vec<_>>()
+        };
+        assert_eq!(divide(bus), [(bus, Part::Located, vec![]), (comer, Part::Located, vec![7])]);
+        // One that was at the edge itself may come in further.
+        assert_eq!(divide(at(0.0, 0.5)), [(at(0.0, 0.5), Part::No, vec![])]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod confirm;
 pub mod divide;
 pub mod evidence;
 pub mod heat;
+mod held;
 pub mod relation;
 pub mod whereabouts;
 
@@ -28,10 +29,13 @@ use crate::regions::{Cutout, Foreground};
 pub enum Part {
     /// It stands out by itself.
     No,
-    /// It was known again there.
+    /// It was known again there, or comes into view there beside one that was.
     Located,
     /// Its way so far says that it is there, or that others are elsewhere.
     Supposed,
+    /// Things that are followed for other prompts were known again, and it is one of them: together they may look like what none
+    /// of them is, as a person before a bicycle like a cyclist.
+    Other,
 }
 
 /// One thing found on one frame.

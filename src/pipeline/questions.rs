@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::Watch;
 use crate::detect::closer::anchors;
 use crate::detect::confirm::shares_crop;
+use crate::detect::divide::Followed;
 use crate::detect::{Detection, Reference, Shows, closer, related};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::probability;
@@ -48,6 +49,8 @@ impl Watch {
 
     /// What the tiles say is there on the frame of `now`, question by question.
     pub(super) fn find(&self, floors: &[f32], now: Timestamp) -> Vec<Vec<Detection>> {
+        let trackers = self.trackers.iter().enumerate();
+        let followed: Vec<Followed> = trackers.flat_map(|(prompt, tracker)| tracker.followed(prompt, now)).collect();
         let find = |(question, floor): (usize, &f32)| {
             let prompt = self.camera.prompts.get(question).filter(|prompt| prompt.enabled);
             let is_anchor = self.is_anchor(question);
@@ -56,7 +59,7 @@ impl Watch {
                 None => self.looks.find(question, None, *floor),
                 Some(prompt) => {
                     let found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
-                    let mut found = self.looks.divide(found, &self.trackers[question].followed(now));
+                    let mut found = self.looks.divide(found, &followed);
                     // An anchor is one in any zone.
                     found.retain(|d| is_anchor || self.counts(question, d));
                     found

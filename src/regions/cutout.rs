@@ -12,8 +12,10 @@ const UNLIKE: f32 = 60.0;
 const SAME: f32 = 0.5;
 /// A thing's cells lie beside where they were by at most this many when it is next seen: it is not cut out alike each time.
 const BESIDE: isize = 2;
-/// The smaller one of two that are as large has at least this share of the other's sides.
-const AS_LARGE: f32 = 0.8;
+/// One that has not grown has sides at most so many times as long,
+const GROWN: f32 = 1.25;
+/// and one that has not shrunk, legs together, at least so many times.
+const SHRUNK: f32 = 0.6;
 /// How far beside where it is expected a thing is looked for, in its widths, and in cells at least.
 const ASTRAY: f32 = 0.8;
 const LEAST_ASTRAY: isize = 3;
@@ -60,10 +62,15 @@ impl Cutout {
         self.count() as f32 / self.cells.len().max(1) as f32
     }
 
-    /// Whether two are about as wide and as high: of what comes out from behind another, more is seen each time.
-    pub fn is_as_large(&self, other: &Self) -> bool {
-        let alike = |a: usize, b: usize| a.min(b) as f32 >= AS_LARGE * a.max(b) as f32;
-        alike(self.columns, other.columns) && alike(self.rows, other.rows)
+    /// Whether it is about as wide and as high as it was: of what comes out from behind another, more is seen each time.
+    pub fn is_as_large(&self, before: &Self) -> bool {
+        let is_kept = |now: usize, before: usize| (SHRUNK..=GROWN).contains(&(now as f32 / before.max(1) as f32));
+        is_kept(self.columns, before.columns) && is_kept(self.rows, before.rows)
+    }
+
+    /// Whether it has more cells than the other.
+    pub fn is_more_than(&self, other: &Self) -> bool {
+        self.count() > other.count()
     }
 
     fn count(&self) -> usize {
@@ -121,9 +128,11 @@ impl Cutout {
         let left = (expected.centre().0 * columns as f32 - self.columns as f32 / 2.0).round() as isize;
         let top = (expected.y1 * rows as f32).round() as isize - self.rows as isize;
         let reach = ((ASTRAY * self.columns as f32) as isize).max(LEAST_ASTRAY);
+        // As large as it was, and no larger or smaller for all that is expected: what is hidden of it says nothing of its size.
         let moved = |x: isize, y: isize| {
-            let (x, y) = (x as f32 / columns as f32, y as f32 / rows as f32);
-            UnitBox { x0: expected.x0 + x, y0: expected.y0 + y, x1: expected.x1 + x, y1: expected.y1 + y }
+            let (across, down) = (|x: isize| x as f32 / columns as f32, |y: isize| y as f32 / rows as f32);
+            let (x, y, w, h) = (left + x, top + y, self.columns as isize, self.rows as isize);
+            UnitBox { x0: across(x), y0: down(y), x1: across(x + w), y1: down(y + h) }
         };
         // The frame's own cell, if this one is in the frame and nobody else's.
         let open = |x: isize, y: isize| {
@@ -221,6 +230,7 @@ mod tests {
         let half = foreground(&[(RED, 40)]).cutout(&UnitBox { x1: 52.0 / 160.0, ..at(40.0) }).expect("stands out");
         assert!(half.alike(&red) > 0.8 && red.alike(&half) > 0.8 && half.alike(&blue) < 0.6);
         assert_eq!(foreground(&[]).cutout(&at(40.0)), None);
+        assert!(red.is_as_large(&cutout(BLUE, 82)) && !red.is_as_large(&half) && !half.is_as_large(&red));
     }
 
     #[test]

@@ -165,6 +165,15 @@ impl Foreground {
         if self.stands_out.is_empty() { None } else { self.largest(area, taken).map(|(rest, _)| rest) }
     }
 
+    /// The same beside cells, of the frame's, row by row, that show a thing which is known.
+    pub fn unlike(&self, area: &UnitBox, shown: &[bool]) -> Option<UnitBox> {
+        if self.stands_out.is_empty() {
+            None
+        } else {
+            self.largest_of(area, |x, y| !shown[y * self.columns + x]).map(|(rest, _)| rest)
+        }
+    }
+
     /// Columns and rows of the cells that an area touches.
     fn cells(&self, area: &UnitBox) -> (Range<usize>, Range<usize>) {
         let range = |low: f32, high: f32, count: usize| {
@@ -181,12 +190,16 @@ impl Foreground {
     /// The box of the largest group of cells within an area that hang together, over gaps of one cell, and its number of
     /// cells. Those in `taken` areas are others'.
     fn largest(&self, area: &UnitBox, taken: &[UnitBox]) -> Option<(UnitBox, usize)> {
+        self.largest_of(area, |x, y| !taken.iter().any(|other| other.contains(self.centre(x, y))))
+    }
+
+    /// The same of the cells, by column and row, that are free.
+    fn largest_of(&self, area: &UnitBox, is_free: impl Fn(usize, usize) -> bool) -> Option<(UnitBox, usize)> {
         let (xs, ys) = self.cells(area);
         let mut open = vec![false; self.stands_out.len()];
         for y in ys.clone() {
             for x in xs.clone() {
-                let free = !taken.iter().any(|other| other.contains(self.centre(x, y)));
-                open[y * self.columns + x] = free && self.stands_out[y * self.columns + x];
+                open[y * self.columns + x] = is_free(x, y) && self.stands_out[y * self.columns + x];
             }
         }
         let mut best: Option<([usize; 4], usize)> = None;

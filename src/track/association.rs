@@ -80,7 +80,7 @@ fn cost(track: &Track, expected: &Motion, detection: &Detection) -> f32 {
         return f32::INFINITY;
     }
     let (far, wide) = expected.misfit(area);
-    let alike = track.cutout.as_ref().zip(detection.cutout.as_ref()).map(|(known, seen)| known.alike(seen));
+    let alike = track.cutout().zip(detection.cutout.as_ref()).map(|(known, seen)| known.alike(seen));
     let place = JUMP * (far / JUMP).ln_1p() + WIDE * wide + OVERLAP * (1.0 - overlap);
     place + LOOK * unlike.unwrap_or(1.0) + CELLS * alike.map_or(0.0, |alike| USUAL - alike)
 }

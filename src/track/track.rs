@@ -15,6 +15,7 @@ use crate::config::settings::{EventSettings, Name};
 use crate::detect::divide::Followed;
 use crate::detect::{Detection, Part};
 use crate::elapsed::since;
+use crate::frame::UnitBox;
 use crate::regions::Cutout;
 
 /// Another thing is about: its box is so many times less exact.
@@ -29,6 +30,8 @@ const TOGETHER: Duration = Duration::from_secs(5);
 const KNOWN_TOGETHER: Duration = Duration::from_secs(15);
 /// What has been as large by itself for so long is all of it.
 const ENTIRE: Duration = Duration::from_millis(600);
+/// A thing that has gone less far than this share of its width stands.
+const STANDS: f32 = 0.25;
 /// While a thing is stationary, there is little to tell.
 const STILL_UPDATE: Duration = Duration::from_secs(60);
 
@@ -73,8 +76,8 @@ pub struct Track {
     seen_apart: Timestamp,
     motion: Motion,
     pub(super) look: Look,
-    /// What it looked like when it was last seen by itself, as a whole.
-    pub(super) cutout: Option<Arc<Cutout>>,
+    /// What it looked like when it was last seen by itself, as a whole, and where that was.
+    cutout: Option<(Arc<Cutout>, UnitBox)>,
     /// What it looked like when it was as large as that for the first time, and when that was.
     as_large: Option<(Arc<Cutout>, Timestamp)>,
     pub(super) rest: Rest,
@@ -106,7 +109,7 @@ impl Track {
             seen_apart: now,
             motion: Motion::new(&detection.area),
             look: Look::new(detection.embedding.clone()),
-            cutout: whole(&detection),
+            cutout: whole(&detection).map(|cutout| (cutout, detection.area)),
             as_large: None,
             rest: Rest::new(&detection.area, now),
             sides: vec![Side::default(); lines],
@@ -126,6 +129,11 @@ impl Track {
         self.resumed.clone().unwrap_or_else(made)
     }
 
+    /// What it looked like when it was last seen by itself, as a whole.
+    pub(super) fn cutout(&self) -> Option<&Arc<Cutout>> {
+        self.cutout.as_ref().map(|(cutout, _)| cutout)
+    }
+
     /// Where it should be by now, if it goes on as it did.
     pub(super) fn expected(&self, now: Timestamp) -> Motion {
         // A clock that was set back says nothing of how long it was.
@@ -141,11 +149,7 @@ impl Track {
         if !crowded {
             self.rest.see(&detection.area, seconds, now, events.stationary_after);
             detection.embedding.iter().for_each(|embedding| self.look.see(embedding));
-            if let Some(cutout) = whole(&detection) {
-                self.as_large.take_if(|(before, _)| !before.is_as_large(&cutout));
-                self.as_large.get_or_insert_with(|| (Arc::clone(&cutout), now));
-                self.cutout = Some(cutout);
-            }
+            self.cut_out(&detection, now);
         }
         if self.rest.is_still() {
             self.motion.halt();
@@ -159,18 +163,33 @@ impl Track {
         self.last_seen = now;
     }
 
+    /// Keeps what it looks like, if it is seen by itself and as a whole.
+    fn cut_out(&mut self, detection: &Detection, now: Timestamp) {
+        let Some(seen) = whole(detection) else { return };
+        self.as_large.take_if(|(before, _)| !seen.is_as_large(before));
+        self.as_large.get_or_insert_with(|| (Arc::clone(&seen), now));
+        // What stands becomes background, bit by bit: it has no less of it than it had.
+        let stands = |(known, area): &(Arc<Cutout>, UnitBox)| {
+            let moved = (area.centre().0 - detection.area.centre().0).abs();
+            moved < STANDS * (area.x1 - area.x0) && known.is_more_than(&seen)
+        };
+        if !self.cutout.as_ref().is_some_and(stands) {
+            self.cutout = Some((seen, detection.area));
+        }
+    }
+
     /// The thing among others, while it is clear enough where it is.
-    pub(super) fn followed(&self, now: Timestamp) -> Option<Followed> {
+    pub(super) fn followed(&self, prompt: usize, now: Timestamp) -> Option<Followed> {
         let expected = self.expected(now);
         (self.is_distinct(now) && !expected.has_left()).then(|| Followed {
+            prompt,
             number: self.number,
             expected: expected.inside(),
             whole: expected.area(),
             heading: expected.heading(),
             seen: self.detection.area,
-            cutout: self.cutout.clone(),
+            cutout: self.cutout().cloned(),
             entire: self.as_large.as_ref().is_some_and(|(_, from)| since(*from, self.seen_apart) >= ENTIRE),
-            located: false,
         })
     }
 

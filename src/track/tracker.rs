@@ -7,8 +7,8 @@ use super::parked::{Memory, Parked};
 use super::telling::Telling;
 use super::track::Track;
 use crate::config::settings::{CameraSettings, EventSettings, PromptSettings};
-use crate::detect::Detection;
 use crate::detect::divide::Followed;
+use crate::detect::{Detection, Part};
 use crate::elapsed::since;
 use crate::frame::UnitBox;
 
@@ -94,9 +94,9 @@ impl Tracker {
         self.present().map(|track| &track.detection.area).chain(remembered.map(|parked| &parked.area))
     }
 
-    /// The things, certain or not, of which it is clear enough where they are among others.
-    pub fn followed(&self, now: Timestamp) -> Vec<Followed> {
-        self.tracks.iter().filter_map(|track| track.followed(now)).collect()
+    /// The things, certain or not, of which it is clear enough where they are among others. `prompt` is this one's index.
+    pub fn followed(&self, prompt: usize, now: Timestamp) -> impl Iterator<Item = Followed> {
+        self.tracks.iter().filter_map(move |track| track.followed(prompt, now))
     }
 
     /// All tracks, those not yet certain among them.
@@ -180,7 +180,8 @@ impl Tracker {
             let crossings = self.telling.lines.iter().zip(&mut track.sides);
             track.crossed.extend(crossings.filter_map(|(line, side)| side.see(line, &track.detection.area)));
         }
-        for detection in left.into_iter().flatten().filter(|detection| detection.score >= self.threshold) {
+        let begins = |d: &Detection| d.score >= self.threshold && d.part != Part::Other;
+        for detection in left.into_iter().flatten().filter(begins) {
             let lines = &self.telling.lines;
             let mut track = Track::new(self.next, detection, self.telling.rules.severity, lines.len(), now);
             lines.iter().zip(&mut track.sides).for_each(|(line, side)| drop(side.see(line, &track.detection.area)));
@@ -328,8 +329,10 @@ mod tests {
     #[test]
     fn a_weak_detection_continues_a_track_but_neither_starts_nor_announces_one() {
         let mut tracker = tracker();
-        tracker.step(vec![seen(0.1, 0.8), seen(0.8, 0.5)], at(0));
-        assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.5), seen(0.8, 0.5)], at(500))), []);
+        // Strong as it looks, what others explain together starts none either.
+        let others = || Detection { part: Part::Other, ..seen(0.4, 0.9) };
+        tracker.step(vec![seen(0.1, 0.8), seen(0.8, 0.5), others()], at(0));
+        assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.5), seen(0.8, 0.5), others()], at(500))), []);
         assert_eq!(tracker.tracks().len(), 1);
         assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.6)], at(1000))), [("new", 0)]);
     }
