@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::held::{Held, Within, comes_in, held, is_one_of, owners};
 use super::{Detection, Part, beside};
+use crate::clip::Embedding;
 use crate::frame::UnitBox;
 use crate::regions::{Cutout, Foreground};
 
@@ -52,24 +53,28 @@ pub struct Followed {
     pub heading: Option<Heading>,
     /// Where it was last seen.
     pub seen: UnitBox,
-    /// What it looked like when it was last seen by itself.
+    /// What the encoder made of it by itself, on the mean.
+    pub look: Option<Embedding>,
+    /// What it looked like when it was last seen by itself, cell by cell.
     pub cutout: Option<Arc<Cutout>>,
     /// Whether that has been all of it for long enough: what comes out from behind another is a part of itself at first.
     pub entire: bool,
 }
 
-/// A part of a box, how that was told, and which things were known again beside it.
-#[derive(Clone, Debug, PartialEq)]
+/// A part of a box, how that was told, which things were known again beside it, and if it is one that is followed for another
+/// prompt, what that looked like by itself.
+#[derive(Clone, Debug)]
 struct Piece {
     area: UnitBox,
     part: Part,
     beside: Vec<u64>,
+    look: Option<Embedding>,
 }
 
 impl Piece {
     /// Where a thing should be.
     fn supposed(area: UnitBox) -> Self {
-        Self { area, part: Part::Supposed, beside: Vec::new() }
+        Self { area, part: Part::Supposed, beside: Vec::new(), look: None }
     }
 
     /// Somebody beside those who are held.
@@ -79,7 +84,8 @@ impl Piece {
 }
 
 /// The detections of one prompt, those around several things cut up to them. A thing that another detection fits better
-/// is not in this one; things of other prompts are in any.
+/// is not in this one; things of other prompts are in any. What is cut out as one of those has the embedding that it had by
+/// itself: together with what is about it, it may look like what it is not, as a bicycle behind a person looks like a cyclist.
 pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &Foreground) -> Vec<Detection> {
     let Some(prompt) = detections.first().map(|detection| detection.prompt) else { return detections };
     let (own, mut others): (Vec<&Followed>, Vec<&Followed>) = followed.iter().partition(|thing| thing.prompt == prompt);
@@ -91,7 +97,13 @@ pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &F
             None => vec![detection.clone()],
             Some(parts) => parts
                 .into_iter()
-                .map(|Piece { area, part, beside }| Detection { area, part, beside, ..detection.clone() })
+                .map(|Piece { area, part, beside, look }| Detection {
+                    area,
+                    part,
+                    beside,
+                    embedding: look,
+                    ..detection.clone()
+                })
                 .collect(),
         }
     };
@@ -135,7 +147,7 @@ fn parts(around: &UnitBox, within: &Within, foreground: &Foreground) -> Option<V
 }
 
 /// The parts of a box in which some things were known again. What stands out beside them is the one that was not, or one that
-/// is new. Where the prompt has nothing in it yet, any of them can be its thing.
+/// is new. Where the prompt has nothing in it yet, any of them can be its thing too.
 fn beside_located(around: &UnitBox, within: &Within, foreground: &Foreground) -> Option<Vec<Piece>> {
     let (located, supposed): (Vec<&Held>, Vec<&Held>) = within.held.iter().partition(|held| held.located);
     let taken: Vec<UnitBox> = located.iter().map(|held| held.area).collect();
@@ -152,16 +164,10 @@ fn beside_located(around: &UnitBox, within: &Within, foreground: &Foreground) ->
     };
     let own: Vec<&Held> = located.iter().copied().filter(|held| held.own).collect();
     let asked = if own.is_empty() && supposed.is_empty() { &located } else { &own };
-    let are_several = located.len() > 1;
     let known = |held: &&Held| Piece {
         area: held.area,
-        part: if held.own {
-            Part::Located
-        } else if are_several {
-            Part::Other
-        } else {
-            Part::Supposed
-        },
+        part: if held.own { Part::Located } else { Part::Supposed },
+        look: if held.own { None } else { held.thing.look.clone() },
         beside: own.iter().map(|own| own.thing.number).filter(|number| *number != held.thing.number).collect(),
     };
     let other = |area| Piece { beside: own.iter().map(|own| own.thing.number).collect(), ..Piece::supposed(area) };
@@ -233,7 +239,7 @@ mod tests {
     /// A thing that is where it was.
     fn known(area: &UnitBox) -> Followed {
         let (expected, whole, seen) = (*area, *area, *area);
-        Followed { prompt: 0, number: 7, expected, whole, heading: None, seen, cutout: None, entire: true }
+        Followed { prompt: 0, number: 7, expected, whole, heading: None, seen, look: None, cutout: None, entire: true }
     }
 
     /// What stands out of a grey street where these have come, each of its own colour.
@@ -287,21 +293,24 @@ mod tests {
         let (red, blue, green) = ([200, 40, 40], [40, 60, 200], [40, 160, 40]);
         let of = |prompt, area: UnitBox, colour| {
             let cutout = foreground(&[(area, colour)]).cutout(&area).map(Arc::new);
-            Followed { prompt, cutout, ..known(&area) }
+            Followed { prompt, cutout, look: Embedding::new(vec![1.0]), ..known(&area) }
         };
-        let (person, car) = (at(0.5, 0.5625), at(0.53125, 0.75));
-        let divide = |followed: &[Followed], shown: &[(UnitBox, [u8; 3])]| -> Vec<(UnitBox, Part)> {
-            let around = shown.iter().fold(person, |a, (b, _)| UnitBox { x1: a.x1.max(b.x1), ..a });
+        let (person, car) = (at(0.5, 0.5625), at(0.5625, 0.75));
+        // Where, how that was told, and whether it looked like something else by itself.
+        let divide = |followed: &[Followed], shown: &[(UnitBox, [u8; 3])]| -> Vec<(UnitBox, Part, bool)> {
+            let around = shown.iter().fold(shown[0].0, |a, (b, _)| at(a.x0.min(b.x0), a.x1.max(b.x1)));
             let found = divided(vec![Detection::new(0, around, 0.9)], followed, &foreground(shown));
-            found.into_iter().map(|d| (d.area, d.part)).collect()
+            found.into_iter().map(|d| (d.area, d.part, d.embedding.is_some())).collect()
         };
         let both = [(person, red), (car, blue)];
-        assert_eq!(divide(&[of(0, person, red), of(1, car, blue)], &both), [(person, Part::Located)]);
+        assert_eq!(divide(&[of(0, person, red), of(1, car, blue)], &both), [(person, Part::Located, false)]);
+        let close = at(0.53125, 0.75);
+        let passes = divide(&[of(0, person, red), of(1, close, blue)], &[(person, red), (close, blue)]);
+        assert_eq!(passes, [(person, Part::Located, false)], "before most of it");
         // Of the prompt's own nothing is known yet: it is one of them, or what stands out beside.
-        let left = at(0.5, 0.53125);
-        assert_eq!(divide(&[of(1, car, blue)], &both), [(car, Part::Supposed), (left, Part::Supposed)]);
+        assert_eq!(divide(&[of(1, car, blue)], &both), [(car, Part::Supposed, true), (person, Part::Supposed, false)]);
         let known = [of(1, car, blue), of(2, person, red)];
-        assert_eq!(divide(&known, &both), [(person, Part::Other), (car, Part::Other)]);
+        assert_eq!(divide(&known, &both), [(person, Part::Supposed, true), (car, Part::Supposed, true)]);
         // The same thing is followed for both prompts.
         assert_eq!(divide(&[of(0, car, blue), of(1, car, blue)], &[(car, blue)])[0].1, Part::No);
         // A box that fits its own thing is that, whatever stands before it.

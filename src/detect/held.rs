@@ -102,12 +102,16 @@ pub(super) fn held<'a>(
 ) -> Within<'a> {
     let by_way = |thing: &'a Followed, own| Held { thing, area: thing.expected, located: false, own };
     let mut held: Vec<Held> = own.map(|thing| by_way(thing, true)).collect();
-    // A box that fits its own thing is no more than that, whatever of other kinds stands before it.
+    // A box that fits its own thing is no more than that, whatever of other kinds stands before it; and one that fits another's
+    // may be the same thing, seen for this prompt too.
     if held.iter().all(|held| held.is_in_more(around)) {
+        let may_be_it = held.is_empty();
         let others = others.iter().map(|thing| by_way(thing, false));
-        held.extend(others.filter(|held| held.area.intersection(around) > 0.0 && held.is_in_more(around)));
+        let is_about = |held: &Held| held.area.intersection(around) > 0.0 && (!may_be_it || held.is_in_more(around));
+        held.extend(others.filter(is_about));
     }
-    let is_asked = |held: &Held| held.is_in_more(around) || comes_in(around, held.thing) || leaves(held.thing);
+    let is_asked =
+        |held: &Held| !held.own || held.is_in_more(around) || comes_in(around, held.thing) || leaves(held.thing);
     let mut open: Vec<usize> = (0..held.len()).filter(|index| is_asked(&held[*index])).collect();
     let columns = foreground.size().0;
     let mut shown = vec![false; columns * foreground.size().1];

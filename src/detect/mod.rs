@@ -33,9 +33,6 @@ pub enum Part {
     Located,
     /// Its way so far says that it is there, or that others are elsewhere.
     Supposed,
-    /// Things that are followed for other prompts were known again, and it is one of them: together they may look like what none
-    /// of them is, as a person before a bicycle like a cyclist.
-    Other,
 }
 
 /// One thing found on one frame.

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::Watch;
+use crate::clip::Embedding;
 use crate::detect::closer::anchors;
 use crate::detect::confirm::shares_crop;
 use crate::detect::divide::Followed;
@@ -60,6 +61,9 @@ impl Watch {
                 Some(prompt) => {
                     let found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
                     let mut found = self.looks.divide(found, &followed);
+                    // Among others, what was none of the prompt's by itself is none.
+                    let is_it = |look: Embedding| self.bank.score(&look)[question].probability >= *floor;
+                    found.retain_mut(|d| d.embedding.take().is_none_or(is_it));
                     // An anchor is one in any zone.
                     found.retain(|d| is_anchor || self.counts(question, d));
                     found

@@ -188,6 +188,7 @@ impl Track {
             whole: expected.area(),
             heading: expected.heading(),
             seen: self.detection.area,
+            look: self.look.mean().cloned(),
             cutout: self.cutout().cloned(),
             entire: self.as_large.as_ref().is_some_and(|(_, from)| since(*from, self.seen_apart) >= ENTIRE),
         })

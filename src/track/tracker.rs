@@ -7,8 +7,8 @@ use super::parked::{Memory, Parked};
 use super::telling::Telling;
 use super::track::Track;
 use crate::config::settings::{CameraSettings, EventSettings, PromptSettings};
+use crate::detect::Detection;
 use crate::detect::divide::Followed;
-use crate::detect::{Detection, Part};
 use crate::elapsed::since;
 use crate::frame::UnitBox;
 
@@ -180,8 +180,7 @@ impl Tracker {
             let crossings = self.telling.lines.iter().zip(&mut track.sides);
             track.crossed.extend(crossings.filter_map(|(line, side)| side.see(line, &track.detection.area)));
         }
-        let begins = |d: &Detection| d.score >= self.threshold && d.part != Part::Other;
-        for detection in left.into_iter().flatten().filter(begins) {
+        for detection in left.into_iter().flatten().filter(|detection| detection.score >= self.threshold) {
             let lines = &self.telling.lines;
             let mut track = Track::new(self.next, detection, self.telling.rules.severity, lines.len(), now);
             lines.iter().zip(&mut track.sides).for_each(|(line, side)| drop(side.see(line, &track.detection.area)));
@@ -329,10 +328,8 @@ mod tests {
     #[test]
     fn a_weak_detection_continues_a_track_but_neither_starts_nor_announces_one() {
         let mut tracker = tracker();
-        // Strong as it looks, what others explain together starts none either.
-        let others = || Detection { part: Part::Other, ..seen(0.4, 0.9) };
-        tracker.step(vec![seen(0.1, 0.8), seen(0.8, 0.5), others()], at(0));
-        assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.5), seen(0.8, 0.5), others()], at(500))), []);
+        tracker.step(vec![seen(0.1, 0.8), seen(0.8, 0.5)], at(0));
+        assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.5), seen(0.8, 0.5)], at(500))), []);
         assert_eq!(tracker.tracks().len(), 1);
         assert_eq!(kinds(&tracker.step(vec![seen(0.1, 0.6)], at(1000))), [("new", 0)]);
     }
