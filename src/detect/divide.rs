@@ -1,9 +1,10 @@
 //! Division: a box around several things that are followed is cut up to them.
 //!
-//! Things that pass each other stand out of the background as one. Each of them is in there where it is known again by what
-//! it looked like before, and what then is left is another; one that is not known again is where the way that it came
-//! says. Its own crop tells whether it is there at all. By their ways alone, what comes into view right beside one of them
-//! is what of the box is left at the frame's edge, and where one goes out of view, what reaches further in than it can.
+//! Things that pass each other stand out of the background as one, whatever prompts they are followed for. Each of them is in
+//! there where it is known again by what it looked like before, and what then is left is another; one that is not known
+//! again is where the way that it came says. Its own crop tells whether it is there at all. By their ways alone, what comes
+//! into view right beside one of them is what of the box is left at the frame's edge, and where one goes out of view, what
+//! reaches further in than it can.
 
 use std::sync::Arc;
 
@@ -186,7 +187,8 @@ fn beside_located(around: &UnitBox, within: &Within, foreground: &Foreground) ->
     }
     // What stands out beside one that was in view by itself is no part of it, whatever it is.
     let is_drawn = own.iter().any(|held| held.thing.entire && is_as_high(&held.area, around));
-    (pieces.len() > 1 || located.len() > own.len() || is_drawn).then_some(pieces)
+    let is_cut = pieces.len() > 1 || is_drawn || located.len() > own.len() && !pieces.is_empty();
+    is_cut.then_some(pieces)
 }
 
 /// Whether a thing is as high as the box around it and others.
