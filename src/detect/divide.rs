@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use super::held::{Held, Within, comes_in, held, is_one_of, owners};
+use super::held::{Held, Within, comes_in, held, is_one_of, leaves, owners};
 use super::{Detection, Part, beside};
 use crate::clip::Embedding;
 use crate::frame::UnitBox;
@@ -111,7 +111,7 @@ pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &F
     detections.iter().enumerate().flat_map(parts).collect()
 }
 
-/// The parts of a box, from left to right, and what each is; `None` where it is around one thing only, for all that can be
+/// The parts of a box, and what each is; `None` where it is around one thing only, for all that can be
 /// told.
 fn parts(around: &UnitBox, within: &Within, foreground: &Foreground) -> Option<Vec<Piece>> {
     let held = &within.held[..];
@@ -199,20 +199,20 @@ fn is_as_high(area: &UnitBox, around: &UnitBox) -> bool {
 /// Whether what does not show a thing comes into view at the frame's edge, beside the thing or before it: all along the edge,
 /// and not one of its wheels.
 fn is_met_by(held: &Held, comer: &UnitBox) -> bool {
-    let share = |of: f32, whole: f32| of / whole.max(f32::EPSILON);
-    let (area, high) = (&held.area, comer.y1 - comer.y0);
+    let area = &held.area;
     comes_in(comer, held.thing)
-        && share(high, area.y1 - area.y0) >= COMER_HIGH
-        && share(comer.x1 - comer.x0, area.x1 - area.x0) >= COMER_WIDE
+        && comer.y1 - comer.y0 >= COMER_HIGH * (area.y1 - area.y0)
+        && comer.x1 - comer.x0 >= COMER_WIDE * (area.x1 - area.x0)
 }
 
 /// Whether a thing that goes out of view meets another in this box: it reaches further in than the thing can.
 fn is_met(around: &UnitBox, thing: &Followed) -> bool {
-    let (expected, seen, least) = (&thing.expected, &thing.seen, MET * (thing.whole.x1 - thing.whole.x0));
-    let goes = |heading| thing.heading == Some(heading);
-    let left = around.x0 <= 0.0 && seen.x0 <= 0.0 && goes(Heading::Left) && around.x1 - expected.x1 >= least;
-    let right = around.x1 >= 1.0 && seen.x1 >= 1.0 && goes(Heading::Right) && expected.x0 - around.x0 >= least;
-    left || right
+    let (expected, least) = (&thing.expected, MET * (thing.whole.x1 - thing.whole.x0));
+    match leaves(thing) {
+        Some(Heading::Left) => around.x0 <= 0.0 && around.x1 - expected.x1 >= least,
+        Some(Heading::Right) => around.x1 >= 1.0 && expected.x0 - around.x0 >= least,
+        None => false,
+    }
 }
 
 /// The area moved sideways, if that is not far.

@@ -50,13 +50,12 @@ pub(super) fn comes_in(area: &UnitBox, thing: &Followed) -> bool {
     area.x0 <= 0.0 && thing.seen.x0 > 0.0 || area.x1 >= 1.0 && thing.seen.x1 < 1.0
 }
 
-/// Whether a thing goes out of view at the frame's edge.
-fn leaves(thing: &Followed) -> bool {
-    match thing.heading {
-        Some(Heading::Left) => thing.seen.x0 <= 0.0,
-        Some(Heading::Right) => thing.seen.x1 >= 1.0,
-        None => false,
-    }
+/// The edge of the frame at which a thing goes out of view, if it does.
+pub(super) fn leaves(thing: &Followed) -> Option<Heading> {
+    thing.heading.filter(|heading| match heading {
+        Heading::Left => thing.seen.x0 <= 0.0,
+        Heading::Right => thing.seen.x1 >= 1.0,
+    })
 }
 
 /// By thing, the detection that it is in: the one that fits it best, but where that is the best for several and one of them
@@ -110,8 +109,9 @@ pub(super) fn held<'a>(
         let is_about = |held: &Held| held.area.intersection(around) > 0.0 && (!may_be_it || held.is_in_more(around));
         held.extend(others.filter(is_about));
     }
-    let is_asked =
-        |held: &Held| !held.own || held.is_in_more(around) || comes_in(around, held.thing) || leaves(held.thing);
+    let is_asked = |held: &Held| {
+        !held.own || held.is_in_more(around) || comes_in(around, held.thing) || leaves(held.thing).is_some()
+    };
     let mut open: Vec<usize> = (0..held.len()).filter(|index| is_asked(&held[*index])).collect();
     let columns = foreground.size().0;
     let mut shown = vec![false; columns * foreground.size().1];

@@ -50,7 +50,8 @@ pub struct Detection {
     pub runner_up: usize,
     /// Tiles, or blocks of patches, that spoke for it.
     pub tiles: u32,
-    /// What the encoder made of its own crop, once it is confirmed.
+    /// What the encoder made of its own crop, once it is confirmed; from [`divided`] until then, if it was cut out as what is
+    /// followed for another prompt, what the encoder made of that by itself.
     pub embedding: Option<Embedding>,
     /// How it was told from others in one box.
     pub part: Part,

@@ -62,7 +62,7 @@ impl Watch {
                     let found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
                     let mut found = self.looks.divide(found, &followed);
                     // Among others, what was none of the prompt's by itself is none.
-                    let is_it = |look: Embedding| self.bank.score(&look)[question].probability >= *floor;
+                    let is_it = |look: Embedding| self.bank.score_beside(question, &[], &look).probability >= *floor;
                     found.retain_mut(|d| d.embedding.take().is_none_or(is_it));
                     // An anchor is one in any zone.
                     found.retain(|d| is_anchor || self.counts(question, d));

@@ -162,16 +162,12 @@ impl Foreground {
 
     /// The box of what stands out in an area beside those that are `taken`; `None` where nothing does.
     pub fn rest(&self, area: &UnitBox, taken: &[UnitBox]) -> Option<UnitBox> {
-        if self.stands_out.is_empty() { None } else { self.largest(area, taken).map(|(rest, _)| rest) }
+        self.largest(area, taken).map(|(rest, _)| rest)
     }
 
     /// The same beside cells, of the frame's, row by row, that show a thing which is known.
     pub fn unlike(&self, area: &UnitBox, shown: &[bool]) -> Option<UnitBox> {
-        if self.stands_out.is_empty() {
-            None
-        } else {
-            self.largest_of(area, |x, y| !shown[y * self.columns + x]).map(|(rest, _)| rest)
-        }
+        self.largest_of(area, |x, y| !shown[y * self.columns + x]).map(|(rest, _)| rest)
     }
 
     /// Columns and rows of the cells that an area touches.
