@@ -15,6 +15,7 @@ mod models;
 mod mqtt;
 mod mqtt5;
 mod outbox;
+mod passing;
 mod payloads;
 mod program;
 mod relations;

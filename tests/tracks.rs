@@ -1,6 +1,7 @@
 //! Things over time, as a person at home would have them told: by the boxes that a detector gives of them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use lookout::clip::Embedding;
@@ -9,6 +10,7 @@ use lookout::config::rules::Severity;
 use lookout::config::settings::CameraSettings;
 use lookout::detect::Detection;
 use lookout::frame::UnitBox;
+use lookout::regions::Cutout;
 use lookout::track::tracker::Change;
 use lookout::track::{Direction, Tracker};
 
@@ -148,6 +150,24 @@ fn what_is_hidden_for_a_moment_goes_on_with_its_id() {
     let walk = |seconds: f64| (!hidden.contains(&seconds)).then(|| seen(0.1 + 0.08 * seconds as f32, 0));
     let all = told(&mut tracker, 0.0, 8.0, |seconds| walk(seconds).into_iter().collect());
     assert_eq!((begun(&all), tracker.tracks().len()), (1, 1), "{:?}", kinds(&all));
+}
+
+#[test]
+fn what_only_a_part_of_stands_out_of_is_the_same_thing() {
+    // Trousers in the colour of the street: for a while only the upper half is seen, which looks like something else.
+    let parted = |seconds: f64| {
+        let x = 0.2 + 0.06 * seconds as f32;
+        let rows = if (2.0..4.0).contains(&seconds) { 2 } else { 4 };
+        let cells = (0..4 * rows).map(|i| Some([200.0 - 20.0 * (i / 4) as f32, 60.0, 60.0])).collect();
+        let mut thing = seen(x, usize::from(rows == 2));
+        thing.area.y1 = 0.4 + 0.05 * rows as f32;
+        thing.cutout = Some(Arc::new(Cutout::new(4, cells)));
+        vec![thing]
+    };
+    let mut tracker = tracker("");
+    let told = told(&mut tracker, 0.0, 6.0, parted);
+    assert_eq!(begun(&told), 1);
+    assert_eq!((tracker.present().count(), number_at(&tracker, 0.55)), (1, 0));
 }
 
 #[test]

@@ -76,7 +76,11 @@ impl Confirmations {
     ) -> Vec<Detection> {
         let confirmed = |detection: Detection| {
             let embedding = self.of(&detection.area)?;
-            let Score { probability, margin, runner_up, .. } = score(&detection, embedding);
+            let shown = score(&detection, embedding);
+            // What was known again is what it was, whatever its crop shows beside it.
+            let known = detection.known.as_ref().map(|known| score(&detection, known));
+            let best = known.into_iter().fold(shown, |a, b| if b.probability > a.probability { b } else { a });
+            let Score { probability, margin, runner_up, .. } = best;
             let embedding = Some(embedding.clone());
             Some(Detection { score: probability, margin, runner_up, embedding, ..detection })
         };

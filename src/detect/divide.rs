@@ -6,13 +6,14 @@
 //! into view right beside one of them is what of the box is left at the frame's edge, and where one goes out of view, what
 //! reaches further in than it can.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use super::held::{Held, Within, comes_in, held, is_one_of, leaves, owners};
+use super::followed::{Followed, Heading};
+use super::held::{Held, Within, held, owners};
 use super::{Detection, Part, beside};
 use crate::clip::Embedding;
 use crate::frame::UnitBox;
-use crate::regions::{Cutout, Foreground};
+use crate::regions::Foreground;
 
 /// Two things of which more than this is shared are not told apart.
 const HIDDEN: f32 = 0.6;
@@ -27,40 +28,10 @@ const AS_HIGH: f32 = 0.8;
 /// What comes into view before a thing is at least so high and so wide as these shares of it.
 const COMER_HIGH: f32 = 0.7;
 const COMER_WIDE: f32 = 0.15;
+/// Things that have been together for so long can have become what they look like: somebody has got on a bicycle.
+const JOINED: Duration = Duration::from_secs(4);
 /// What is met where a thing goes out of view reaches further in by at least this share of the thing's width.
 const MET: f32 = 0.3;
-
-/// Which way a thing goes across the frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heading {
-    /// To the frame's left edge.
-    Left,
-    /// To its right edge.
-    Right,
-}
-
-/// A thing that is followed.
-#[derive(Clone, Debug)]
-pub struct Followed {
-    /// For which prompt: its index.
-    pub prompt: usize,
-    /// What tells it from all others of that prompt.
-    pub number: u64,
-    /// Where it should be by now, as far as that is in the frame.
-    pub expected: UnitBox,
-    /// The same, in and out of the frame.
-    pub whole: UnitBox,
-    /// Which way it goes, where that is clear.
-    pub heading: Option<Heading>,
-    /// Where it was last seen.
-    pub seen: UnitBox,
-    /// What the encoder made of it by itself, on the mean.
-    pub look: Option<Embedding>,
-    /// What it looked like when it was last seen by itself, cell by cell.
-    pub cutout: Option<Arc<Cutout>>,
-    /// Whether that has been all of it for long enough: what comes out from behind another is a part of itself at first.
-    pub entire: bool,
-}
 
 /// A part of a box, how that was told, which things were known again beside it, and if it is one that is followed for another
 /// prompt, what that looked like by itself.
@@ -85,12 +56,11 @@ impl Piece {
 }
 
 /// The detections of one prompt, those around several things cut up to them. A thing that another detection fits better
-/// is not in this one; things of other prompts are in any. What is cut out as one of those has the embedding that it had by
-/// itself: together with what is about it, it may look like what it is not, as a bicycle behind a person looks like a cyclist.
+/// is not in this one; things of other prompts are in any.
 pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &Foreground) -> Vec<Detection> {
     let Some(prompt) = detections.first().map(|detection| detection.prompt) else { return detections };
     let (own, mut others): (Vec<&Followed>, Vec<&Followed>) = followed.iter().partition(|thing| thing.prompt == prompt);
-    others.retain(|other| !is_one_of(&own, other));
+    others.retain(|other| !other.is_one_of(&own));
     let owners = owners(&detections, &own);
     let parts = |(index, detection): (usize, &Detection)| {
         let of_it = own.iter().zip(&owners).filter(|(_, owner)| **owner == Some(index)).map(|(thing, _)| *thing);
@@ -102,7 +72,7 @@ pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &F
                     area,
                     part,
                     beside,
-                    embedding: look,
+                    known: look,
                     ..detection.clone()
                 })
                 .collect(),
@@ -129,8 +99,8 @@ fn parts(around: &UnitBox, within: &Within, foreground: &Foreground) -> Option<V
         let wide = x1 - x0 >= REST * (beside.area.x1 - beside.area.x0);
         wide.then_some(UnitBox { x0, x1, ..*around })
     };
-    let before = rest(around.x0, first.area.x0, first).filter(|rest| comes_in(rest, first.thing));
-    let behind = rest(last.area.x1, around.x1, last).filter(|rest| comes_in(rest, last.thing));
+    let before = rest(around.x0, first.area.x0, first).filter(|rest| first.thing.is_joined_at_edge(rest));
+    let behind = rest(last.area.x1, around.x1, last).filter(|rest| last.thing.is_joined_at_edge(rest));
     let is_hidden = areas.iter().enumerate().any(|(i, a)| areas[i + 1..].iter().any(|b| a.iou(b) > HIDDEN));
     if is_hidden || areas.len() + usize::from(before.is_some()) + usize::from(behind.is_some()) < 2 {
         return None;
@@ -157,7 +127,7 @@ fn beside_located(around: &UnitBox, within: &Within, foreground: &Foreground) ->
         rest.area() >= share * held.area.area()
     };
     let is_new = |held: &&Held, rest: &UnitBox| {
-        (!held.own || beside(&held.area, rest)) && (held.thing.entire || comes_in(rest, held.thing))
+        (!held.own || beside(&held.area, rest)) && (held.thing.entire || held.thing.is_joined_at_edge(rest))
     };
     let is_another = |rest: &UnitBox| {
         let is_beside = |held| is_large(held, rest) && (!supposed.is_empty() || is_new(held, rest));
@@ -168,7 +138,11 @@ fn beside_located(around: &UnitBox, within: &Within, foreground: &Foreground) ->
     let known = |held: &&Held| Piece {
         area: held.area,
         part: if held.own { Part::Located } else { Part::Supposed },
-        look: if held.own { None } else { held.thing.look.clone() },
+        look: held
+            .thing
+            .look
+            .clone()
+            .filter(|_| if held.own { held.thing.certain } else { held.thing.together < JOINED }),
         beside: own.iter().map(|own| own.thing.number).filter(|number| *number != held.thing.number).collect(),
     };
     let other = |area| Piece { beside: own.iter().map(|own| own.thing.number).collect(), ..Piece::supposed(area) };
@@ -200,7 +174,7 @@ fn is_as_high(area: &UnitBox, around: &UnitBox) -> bool {
 /// and not one of its wheels.
 fn is_met_by(held: &Held, comer: &UnitBox) -> bool {
     let area = &held.area;
-    comes_in(comer, held.thing)
+    held.thing.is_joined_at_edge(comer)
         && comer.y1 - comer.y0 >= COMER_HIGH * (area.y1 - area.y0)
         && comer.x1 - comer.x0 >= COMER_WIDE * (area.x1 - area.x0)
 }
@@ -208,7 +182,7 @@ fn is_met_by(held: &Held, comer: &UnitBox) -> bool {
 /// Whether a thing that goes out of view meets another in this box: it reaches further in than the thing can.
 fn is_met(around: &UnitBox, thing: &Followed) -> bool {
     let (expected, least) = (&thing.expected, MET * (thing.whole.x1 - thing.whole.x0));
-    match leaves(thing) {
+    match thing.leaves() {
         Some(Heading::Left) => around.x0 <= 0.0 && around.x1 - expected.x1 >= least,
         Some(Heading::Right) => around.x1 >= 1.0 && expected.x0 - around.x0 >= least,
         None => false,
@@ -223,9 +197,12 @@ fn drawn(area: &UnitBox, by: f32) -> UnitBox {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use jiff::Timestamp;
 
     use super::*;
+    use crate::clip::Embedding;
     use crate::frame::Frame;
 
     fn at(x0: f32, x1: f32) -> UnitBox {
@@ -240,8 +217,19 @@ mod tests {
 
     /// A thing that is where it was.
     fn known(area: &UnitBox) -> Followed {
-        let (expected, whole, seen) = (*area, *area, *area);
-        Followed { prompt: 0, number: 7, expected, whole, heading: None, seen, look: None, cutout: None, entire: true }
+        Followed {
+            prompt: 0,
+            number: 7,
+            expected: *area,
+            whole: *area,
+            heading: None,
+            seen: *area,
+            look: None,
+            cutout: None,
+            entire: true,
+            certain: true,
+            together: Duration::ZERO,
+        }
     }
 
     /// What stands out of a grey street where these have come, each of its own colour.
@@ -298,17 +286,17 @@ mod tests {
             Followed { prompt, cutout, look: Embedding::new(vec![1.0]), ..known(&area) }
         };
         let (person, car) = (at(0.5, 0.5625), at(0.5625, 0.75));
-        // Where, how that was told, and whether it looked like something else by itself.
+        // Where, how that was told, and whether it is known what it looked like by itself.
         let divide = |followed: &[Followed], shown: &[(UnitBox, [u8; 3])]| -> Vec<(UnitBox, Part, bool)> {
             let around = shown.iter().fold(shown[0].0, |a, (b, _)| at(a.x0.min(b.x0), a.x1.max(b.x1)));
             let found = divided(vec![Detection::new(0, around, 0.9)], followed, &foreground(shown));
-            found.into_iter().map(|d| (d.area, d.part, d.embedding.is_some())).collect()
+            found.into_iter().map(|d| (d.area, d.part, d.known.is_some())).collect()
         };
         let both = [(person, red), (car, blue)];
-        assert_eq!(divide(&[of(0, person, red), of(1, car, blue)], &both), [(person, Part::Located, false)]);
+        assert_eq!(divide(&[of(0, person, red), of(1, car, blue)], &both), [(person, Part::Located, true)]);
         let close = at(0.53125, 0.75);
         let passes = divide(&[of(0, person, red), of(1, close, blue)], &[(person, red), (close, blue)]);
-        assert_eq!(passes, [(person, Part::Located, false)], "before most of it");
+        assert_eq!(passes, [(person, Part::Located, true)], "before most of it");
         // Of the prompt's own nothing is known yet: it is one of them, or what stands out beside.
         assert_eq!(divide(&[of(1, car, blue)], &both), [(car, Part::Supposed, true), (person, Part::Supposed, false)]);
         let known = [of(1, car, blue), of(2, person, red)];

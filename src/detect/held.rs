@@ -1,7 +1,7 @@
 //! What is in a box: the things that are followed there, and where each of them is.
 
 use super::Detection;
-use super::divide::{Followed, Heading};
+use super::followed::Followed;
 use crate::frame::UnitBox;
 use crate::regions::Foreground;
 
@@ -11,10 +11,6 @@ const HELD: f32 = 0.7;
 const WIDER: f32 = 1.3;
 /// A box is a thing's own, and no shadow of the one around it, from this share of that one's score on.
 const OWN: f32 = 0.5;
-/// Two that are followed for two prompts are one thing if they look this much alike,
-const ALIKE: f32 = 0.6;
-/// or, where that is not known, overlap by this.
-const SAME_IOU: f32 = 0.5;
 
 /// What is in a box.
 #[derive(Debug)]
@@ -44,20 +40,6 @@ impl Held<'_> {
     }
 }
 
-/// Whether an area is at the frame's left or right edge, where the thing was not: something comes into view there. A thing that
-/// is itself at the edge may be all of it.
-pub(super) fn comes_in(area: &UnitBox, thing: &Followed) -> bool {
-    area.x0 <= 0.0 && thing.seen.x0 > 0.0 || area.x1 >= 1.0 && thing.seen.x1 < 1.0
-}
-
-/// The edge of the frame at which a thing goes out of view, if it does.
-pub(super) fn leaves(thing: &Followed) -> Option<Heading> {
-    thing.heading.filter(|heading| match heading {
-        Heading::Left => thing.seen.x0 <= 0.0,
-        Heading::Right => thing.seen.x1 >= 1.0,
-    })
-}
-
 /// By thing, the detection that it is in: the one that fits it best, but where that is the best for several and one of them
 /// could be another that is nobody's.
 pub(super) fn owners(detections: &[Detection], followed: &[&Followed]) -> Vec<Option<usize>> {
@@ -82,15 +64,6 @@ pub(super) fn owners(detections: &[Detection], followed: &[&Followed]) -> Vec<Op
     owners
 }
 
-/// Whether this is one of those, followed for another prompt.
-pub(super) fn is_one_of(things: &[&Followed], other: &Followed) -> bool {
-    let is_it = |thing: &&Followed| match thing.cutout.as_ref().zip(other.cutout.as_ref()) {
-        Some((a, b)) => thing.expected.intersection(&other.expected) > 0.0 && a.alike(b) >= ALIKE,
-        None => thing.expected.iou(&other.expected) >= SAME_IOU,
-    };
-    things.iter().any(is_it)
-}
-
 /// The things in a box that is around more than one of them: its `own`, and those of `others` that are known again there. Each
 /// is looked for, best seen first: what shows one shows no other.
 pub(super) fn held<'a>(
@@ -110,7 +83,7 @@ pub(super) fn held<'a>(
         held.extend(others.filter(is_about));
     }
     let is_asked = |held: &Held| {
-        !held.own || held.is_in_more(around) || comes_in(around, held.thing) || leaves(held.thing).is_some()
+        !held.own || held.is_in_more(around) || held.thing.is_joined_at_edge(around) || held.thing.leaves().is_some()
     };
     let mut open: Vec<usize> = (0..held.len()).filter(|index| is_asked(&held[*index])).collect();
     let columns = foreground.size().0;

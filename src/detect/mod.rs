@@ -1,9 +1,11 @@
 //! Detections: tile scores become an evidence map, and the map becomes boxes.
 
 pub mod closer;
+pub mod company;
 pub mod confirm;
 pub mod divide;
 pub mod evidence;
+pub mod followed;
 pub mod heat;
 mod held;
 pub mod relation;
@@ -13,6 +15,7 @@ pub use closer::{Shows, around, closer};
 pub use confirm::Confirmations;
 pub use divide::divided;
 pub use evidence::{EvidenceMap, Spread};
+pub use followed::Followed;
 pub use heat::HeatMap;
 pub use relation::{Reference, Related, related};
 pub use whereabouts::Whereabouts;
@@ -50,13 +53,17 @@ pub struct Detection {
     pub runner_up: usize,
     /// Tiles, or blocks of patches, that spoke for it.
     pub tiles: u32,
-    /// What the encoder made of its own crop, once it is confirmed; from [`divided`] until then, if it was cut out as what is
-    /// followed for another prompt, what the encoder made of that by itself.
+    /// What the encoder made of its own crop, once it is confirmed.
     pub embedding: Option<Embedding>,
+    /// What it made of the thing by itself, where this is one that is followed and was found among others: together they may look
+    /// like what neither is.
+    pub known: Option<Embedding>,
     /// How it was told from others in one box.
     pub part: Part,
     /// Things that were known again beside it, by their numbers: it is none of them.
     pub beside: Vec<u64>,
+    /// Whether its crop shows something else that is followed.
+    pub accompanied: bool,
     /// What of it stands out of the background.
     pub cutout: Option<Arc<Cutout>>,
     /// How it stands to what the prompt names beside it, where it names anything.
@@ -74,8 +81,10 @@ impl Detection {
             runner_up: 0,
             tiles: 1,
             embedding: None,
+            known: None,
             part: Part::No,
             beside: Vec::new(),
+            accompanied: false,
             cutout: None,
             related: None,
         }

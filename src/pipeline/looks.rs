@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::closely::Loudest;
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, PromptSettings};
-use crate::detect::divide::{Followed, divided};
-use crate::detect::{Confirmations, Detection, EvidenceMap, Spread, confirm, detections};
+use crate::detect::company::accompany;
+use crate::detect::{Confirmations, Detection, EvidenceMap, Followed, Spread, confirm, detections, divided};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::{logit, probability};
 use crate::prompts::{Calibration, PromptBank, Score};
@@ -244,9 +244,11 @@ impl Looks {
         detections(question, &self.spots, &scores, floor, aspect, spread, &self.foreground)
     }
 
-    /// Detections of one prompt, those around several things cut up to them, each with what it looks like.
+    /// Detections of one prompt, those around several things cut up to them, each with what it looks like and whether that is
+    /// in company.
     pub(super) fn divide(&self, found: Vec<Detection>, followed: &[Followed]) -> Vec<Detection> {
         let mut found = divided(found, followed, &self.foreground);
+        accompany(&mut found, followed, self.size);
         found.iter_mut().for_each(|d| d.cutout = self.foreground.cutout(&d.area).map(Arc::new));
         found
     }

@@ -7,8 +7,7 @@ use super::Watch;
 use crate::clip::Embedding;
 use crate::detect::closer::anchors;
 use crate::detect::confirm::shares_crop;
-use crate::detect::divide::Followed;
-use crate::detect::{Detection, Reference, Shows, closer, related};
+use crate::detect::{Detection, Followed, Part, Reference, Shows, closer, related};
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::calibration::probability;
 use crate::prompts::relation::Kind;
@@ -61,9 +60,10 @@ impl Watch {
                 Some(prompt) => {
                     let found = self.looks.find(question, Some(prompt), floor.min(self.reports_from));
                     let mut found = self.looks.divide(found, &followed);
-                    // Among others, what was none of the prompt's by itself is none.
-                    let is_it = |look: Embedding| self.bank.score_beside(question, &[], &look).probability >= *floor;
-                    found.retain_mut(|d| d.embedding.take().is_none_or(is_it));
+                    // Among others, what was none of the prompt's by itself is none; but for what is a thing with others.
+                    let is_one = prompt.understood.names_one();
+                    let is_it = |known: &Embedding| self.bank.score_beside(question, &[], known).probability >= *floor;
+                    found.retain(|d| !is_one || d.part == Part::Located || d.known.as_ref().is_none_or(is_it));
                     // An anchor is one in any zone.
                     found.retain(|d| is_anchor || self.counts(question, d));
                     found

@@ -11,6 +11,11 @@ const COLOURS: &[&str] =
 /// Words after which a phrase says what its thing has or does.
 const ADDING: &[&str] = &["with", "carrying", "holding", "wearing", "under", "riding", "lying", "who", "that"];
 
+/// Words that join a thing with others.
+const JOINING: &[&str] = &["and", "or", "on", "in", "at", "by", "to", "from", "into", "of", "next", "being"];
+/// Words before a thing.
+const BEFORE: &[&str] = &["a", "an", "the", "his", "her", "their", "its", "some", "two"];
+
 /// What everybody wears: in a colour, it is the person's colour.
 const CLOTHES: &[&str] = &["jacket", "coat", "shirt", "dress", "trousers", "vest", "clothes"];
 
@@ -59,6 +64,16 @@ pub(super) fn colour_of(phrase: &str) -> Option<(String, String)> {
     let [.., colour, _] = all.as_slice() else { return None };
     let simple = all.len() <= 3 && is_colour(colour);
     simple.then(|| colourless(phrase)).flatten().map(|rest| (colour.clone(), rest))
+}
+
+/// Whether a phrase names a thing and nothing with it: "a blue bicycle", and not "a man pushing a bicycle".
+pub(super) fn names_one(phrase: &str) -> bool {
+    let all = words(phrase);
+    let joins = |word: &String| {
+        let word = word.as_str();
+        ADDING.contains(&word) || JOINING.contains(&word) || BEFORE.contains(&word) || word.ends_with("ing")
+    };
+    !all.is_empty() && !all.iter().skip(1).any(joins)
 }
 
 /// The phrase with some words in a row replaced by others.
@@ -126,6 +141,17 @@ fn replace_word(phrase: &str, word: &str, by: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thing_by_itself_is_told_from_one_with_others() {
+        for one in ["a person", "the blue bicycle", "Cyclist", "a small white delivery van", "two dogs"] {
+            assert!(names_one(one), "{one}");
+        }
+        for with in ["a man pushing a bicycle", "a person on a bicycle", "a woman with her dog", "a dog and a cat", ""]
+        {
+            assert!(!names_one(with), "{with}");
+        }
+    }
 
     #[test]
     fn colours_are_swapped_only_when_one_is_named() {

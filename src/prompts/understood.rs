@@ -5,7 +5,7 @@
 //! rides, wears, carries or does ("a person on a bicycle", "in a red coat", "with an umbrella", "lying on the ground").
 
 use super::count::{NUMBERS, counted};
-use super::phrase::{STOP_WORDS, words};
+use super::phrase::{STOP_WORDS, names_one, words};
 use super::places::{CARRIED, LEADING, PEOPLE, PLACES, PLACING, PRONOUNS, SUPPORTS, When};
 use super::relation::{Anchor, Kind, Place, Relation};
 use crate::config::settings::Name;
@@ -38,6 +38,11 @@ impl Understood {
     /// How what is looked for stands to what the phrases name beside it.
     pub fn place(&self) -> Option<Kind> {
         self.relation.as_ref()?.place.as_ref().map(|place| place.kind)
+    }
+
+    /// Whether all that is looked for is a thing by itself, and none with others ("a man at a car").
+    pub fn names_one(&self) -> bool {
+        self.notes.is_empty() && !self.targets.is_empty() && self.targets.iter().all(|target| names_one(target))
     }
 
     /// All phrases that are scored: the targets and, where it is a thing, the anchor.

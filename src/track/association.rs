@@ -26,6 +26,8 @@ const USUAL: f32 = 0.6;
 const JUMP: f32 = 3.0;
 /// A wide guess counts so much.
 const WIDE: f32 = 0.5;
+/// A detection that lies in a thing by this share of itself, and looks like it cell by cell, is a part of it.
+const WITHIN: f32 = 0.8;
 /// Two boxes that share this much of the smaller one hide each other.
 const HIDDEN: f32 = 0.3;
 
@@ -56,16 +58,38 @@ pub fn associate(tracks: &[Track], detections: &[Detection], threshold: f32, now
         pairs.extend(found.iter().map(|(row, column)| (left[*row], level[*column])));
         left.retain(|track| !pairs.iter().any(|(taken, _)| taken == track));
     }
+    let whole = pairs.len();
+    for detection in (0..detections.len()).filter(|d| detections[*d].score >= threshold) {
+        if pairs.iter().any(|(_, taken)| *taken == detection) {
+            continue;
+        }
+        let alike = |track: &usize| Some((part(&tracks[*track], &expected[*track], &detections[detection])?, *track));
+        if let Some((_, track)) = left.iter().filter_map(alike).max_by(|a, b| a.0.total_cmp(&b.0)) {
+            pairs.push((track, detection));
+            left.retain(|other| *other != track);
+        }
+    }
     let crowded = |track: usize, area: &UnitBox, detection: usize| {
         let others = expected.iter().enumerate().filter(|(other, _)| *other != track).map(|(_, motion)| motion.area());
         let boxes = detections.iter().enumerate().filter(|(other, _)| *other != detection).map(|(_, d)| d.area);
         others.chain(boxes).any(|other| other.intersection(area) > HIDDEN * other.area().min(area.area()))
     };
-    let pair = |(track, detection): (usize, usize)| {
-        let crowded = crowded(track, &detections[detection].area, detection);
+    let pair = |(index, (track, detection)): (usize, (usize, usize))| {
+        let crowded = index >= whole || crowded(track, &detections[detection].area, detection);
         Pair { track, detection, crowded }
     };
-    pairs.into_iter().map(pair).collect()
+    pairs.into_iter().enumerate().map(pair).collect()
+}
+
+/// How alike a detection is to the thing of which it is a part; `None` where it is none. Of what has the background's colours
+/// here and there, only a part stands out: to the encoder that looks unlike the whole, but not cell by cell.
+fn part(track: &Track, expected: &Motion, detection: &Detection) -> Option<f32> {
+    let is_within = expected.area().intersection(&detection.area) >= WITHIN * detection.area.area();
+    if !is_within || expected.has_left() || detection.beside.contains(&track.number) {
+        return None;
+    }
+    let alike = track.cutout()?.alike(detection.cutout.as_ref()?);
+    (alike >= USUAL).then_some(alike)
 }
 
 fn cost(track: &Track, expected: &Motion, detection: &Detection) -> f32 {

@@ -8,6 +8,7 @@ pub mod event;
 mod look;
 mod motion;
 pub mod parked;
+mod picture;
 mod rest;
 mod telling;
 #[allow(clippy::module_inception, reason = "a track is the noun")]

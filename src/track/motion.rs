@@ -1,7 +1,7 @@
 //! Motion: where a thing is and how fast it moves and grows, as a Kalman filter knows it that takes both for nearly
 //! constant.
 
-use crate::detect::divide::Heading;
+use crate::detect::followed::Heading;
 use crate::frame::UnitBox;
 
 /// How far a detector's box lies beside the thing, in sizes of the thing.
@@ -110,12 +110,30 @@ impl Motion {
 
     /// Takes a box in, which is `doubt` times less exact than others (1: as exact).
     pub fn correct(&mut self, area: &UnitBox, doubt: f32) {
+        if doubt <= 1.0 {
+            self.come_in(area);
+        }
         let area = &self.whole(area);
         let ((x, y), (sx, sy)) = (area.centre(), scales(area));
         self.x.correct(x, doubt * PLACE_NOISE * sx);
         self.y.correct(y, doubt * PLACE_NOISE * sy);
         self.w.correct(area.x1 - area.x0, doubt * SIZE_NOISE * sx);
         self.h.correct(area.y1 - area.y0, doubt * SIZE_NOISE * sy);
+    }
+
+    /// What the frame's edge cuts off is at least as wide as what is seen of it, and its inner side moves as it does: what comes
+    /// in does not grow.
+    fn come_in(&mut self, area: &UnitBox) {
+        let more = area.x1 - area.x0 - self.w.value;
+        let outwards = match (area.x0 <= 0.0, area.x1 >= 1.0) {
+            (true, false) => -1.0,
+            (false, true) => 1.0,
+            _ => return,
+        };
+        if more > 0.0 {
+            self.w.value += more;
+            self.x.value += outwards * more / 2.0;
+        }
     }
 
     /// The same thing, at rest.
@@ -194,6 +212,20 @@ mod tests {
         assert_eq!((motion.heading(), Motion::new(&at(0.2)).heading()), (Some(Heading::Right), None));
         let fits = |x| motion.after(0.5).misfit(&at(x)).0;
         assert!(fits(0.5) < 0.2 && fits(0.7) > 2.0 && fits(0.5) < fits(0.45), "{} {}", fits(0.5), fits(0.7));
+    }
+
+    #[test]
+    fn what_comes_into_the_frame_goes_on_as_its_inner_side_does() {
+        let seen = |x1: f32| UnitBox::new(0.0, 0.4, x1, 0.6);
+        let mut motion = Motion::new(&seen(0.1));
+        for frame in 1..6 {
+            motion = motion.after(0.2);
+            motion.correct(&seen(0.1 + 0.05 * frame as f32), 1.0);
+        }
+        let (now, soon) = (motion.area(), motion.after(0.2).area());
+        assert!((now.x1 - 0.35).abs() < 0.02 && now.x0.abs() < 0.03, "{now:?}");
+        assert!((soon.x1 - now.x1 - 0.05).abs() < 0.015, "{soon:?}");
+        assert_eq!(motion.heading(), Some(Heading::Right));
     }
 
     #[test]

@@ -9,13 +9,12 @@ use super::crossing::{Crossing, Side};
 use super::look::Look;
 use super::motion::Motion;
 use super::parked::Parked;
+use super::picture::Picture;
 use super::rest::Rest;
 use crate::config::rules::Severity;
 use crate::config::settings::{EventSettings, Name};
-use crate::detect::divide::Followed;
-use crate::detect::{Detection, Part};
+use crate::detect::{Detection, Followed, Part};
 use crate::elapsed::since;
-use crate::frame::UnitBox;
 use crate::regions::Cutout;
 
 /// Another thing is about: its box is so many times less exact.
@@ -28,10 +27,6 @@ const LOST: Duration = Duration::from_millis(1500);
 const TOGETHER: Duration = Duration::from_secs(5);
 /// And so long if it is known again there.
 const KNOWN_TOGETHER: Duration = Duration::from_secs(15);
-/// What has been as large by itself for so long is all of it.
-const ENTIRE: Duration = Duration::from_millis(600);
-/// A thing that has gone less far than this share of its width stands.
-const STANDS: f32 = 0.25;
 /// While a thing is stationary, there is little to tell.
 const STILL_UPDATE: Duration = Duration::from_secs(60);
 
@@ -75,11 +70,11 @@ pub struct Track {
     /// When it was last seen in a box of its own.
     seen_apart: Timestamp,
     motion: Motion,
+    /// What it looks like, whatever is beside it.
     pub(super) look: Look,
-    /// What it looked like when it was last seen by itself, as a whole, and where that was.
-    cutout: Option<(Arc<Cutout>, UnitBox)>,
-    /// What it looked like when it was as large as that for the first time, and when that was.
-    as_large: Option<(Arc<Cutout>, Timestamp)>,
+    /// What it looks like with nothing else in its crop.
+    alone: Look,
+    picture: Picture,
     pub(super) rest: Rest,
     pub(super) sides: Vec<Side>,
     /// The event that it goes on with.
@@ -88,7 +83,7 @@ pub struct Track {
 
 impl Track {
     pub(super) fn new(number: u64, detection: Detection, severity: Severity, lines: usize, now: Timestamp) -> Self {
-        Self {
+        let mut track = Self {
             number,
             top_score: detection.score,
             hits: 1,
@@ -109,13 +104,15 @@ impl Track {
             seen_apart: now,
             motion: Motion::new(&detection.area),
             look: Look::new(detection.embedding.clone()),
-            cutout: whole(&detection).map(|cutout| (cutout, detection.area)),
-            as_large: None,
+            alone: Look::new(detection.embedding.clone().filter(|_| !detection.accompanied)),
+            picture: Picture::default(),
             rest: Rest::new(&detection.area, now),
             sides: vec![Side::default(); lines],
             resumed: None,
-            detection,
-        }
+            detection: detection.clone(),
+        };
+        track.picture.see(&detection, now);
+        track
     }
 
     /// Whether it has not moved for a while.
@@ -129,9 +126,9 @@ impl Track {
         self.resumed.clone().unwrap_or_else(made)
     }
 
-    /// What it looked like when it was last seen by itself, as a whole.
+    /// What it looked like when it was last seen by itself.
     pub(super) fn cutout(&self) -> Option<&Arc<Cutout>> {
-        self.cutout.as_ref().map(|(cutout, _)| cutout)
+        self.picture.cutout()
     }
 
     /// Where it should be by now, if it goes on as it did.
@@ -149,7 +146,8 @@ impl Track {
         if !crowded {
             self.rest.see(&detection.area, seconds, now, events.stationary_after);
             detection.embedding.iter().for_each(|embedding| self.look.see(embedding));
-            self.cut_out(&detection, now);
+            detection.embedding.iter().filter(|_| !detection.accompanied).for_each(|seen| self.alone.see(seen));
+            self.picture.see(&detection, now);
         }
         if self.rest.is_still() {
             self.motion.halt();
@@ -163,21 +161,6 @@ impl Track {
         self.last_seen = now;
     }
 
-    /// Keeps what it looks like, if it is seen by itself and as a whole.
-    fn cut_out(&mut self, detection: &Detection, now: Timestamp) {
-        let Some(seen) = whole(detection) else { return };
-        self.as_large.take_if(|(before, _)| !seen.is_as_large(before));
-        self.as_large.get_or_insert_with(|| (Arc::clone(&seen), now));
-        // What stands becomes background, bit by bit: it has no less of it than it had.
-        let stands = |(known, area): &(Arc<Cutout>, UnitBox)| {
-            let moved = (area.centre().0 - detection.area.centre().0).abs();
-            moved < STANDS * (area.x1 - area.x0) && known.is_more_than(&seen)
-        };
-        if !self.cutout.as_ref().is_some_and(stands) {
-            self.cutout = Some((seen, detection.area));
-        }
-    }
-
     /// The thing among others, while it is clear enough where it is.
     pub(super) fn followed(&self, prompt: usize, now: Timestamp) -> Option<Followed> {
         let expected = self.expected(now);
@@ -188,9 +171,11 @@ impl Track {
             whole: expected.area(),
             heading: expected.heading(),
             seen: self.detection.area,
-            look: self.look.mean().cloned(),
+            look: self.alone.mean().cloned(),
             cutout: self.cutout().cloned(),
-            entire: self.as_large.as_ref().is_some_and(|(_, from)| since(*from, self.seen_apart) >= ENTIRE),
+            entire: self.picture.is_entire(self.seen_apart),
+            certain: self.there,
+            together: since(self.seen_apart, now),
         })
     }
 
@@ -259,10 +244,4 @@ impl Track {
         self.rest = Rest::known(&parked.area, now);
         self.motion.halt();
     }
-}
-
-/// What a detection looks like, if that is a thing by itself that the frame's edge does not cut off.
-fn whole(detection: &Detection) -> Option<Arc<Cutout>> {
-    let is_cut = detection.area.x0 <= 0.0 || detection.area.x1 >= 1.0;
-    detection.cutout.clone().filter(|_| detection.part == Part::No && !is_cut)
 }

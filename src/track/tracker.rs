@@ -7,8 +7,7 @@ use super::parked::{Memory, Parked};
 use super::telling::Telling;
 use super::track::Track;
 use crate::config::settings::{CameraSettings, EventSettings, PromptSettings};
-use crate::detect::Detection;
-use crate::detect::divide::Followed;
+use crate::detect::{Detection, Followed};
 use crate::elapsed::since;
 use crate::frame::UnitBox;
 
