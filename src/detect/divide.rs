@@ -226,6 +226,7 @@ mod tests {
             seen: *area,
             look: None,
             cutout: None,
+            cut_off: None,
             entire: true,
             certain: true,
             together: Duration::ZERO,

@@ -40,6 +40,8 @@ pub struct Followed {
     pub look: Option<Embedding>,
     /// What it looked like when it was last seen by itself, cell by cell, or as much of it as has come into view.
     pub cutout: Option<Arc<Cutout>>,
+    /// The edge of the frame at which that ends, if it never was in view as a whole.
+    pub cut_off: Option<Heading>,
     /// Whether that has been all of it for long enough: what comes out from behind another is a part of itself at first.
     pub entire: bool,
     /// Whether it has been seen often enough to be there.

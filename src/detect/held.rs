@@ -1,9 +1,10 @@
 //! What is in a box: the things that are followed there, and where each of them is.
 
 use super::Detection;
-use super::followed::Followed;
+use super::followed::{Followed, Heading};
 use crate::frame::UnitBox;
 use crate::regions::Foreground;
+use crate::regions::cutout::Located;
 
 /// A thing is in a box that holds this share of it.
 const HELD: f32 = 0.7;
@@ -89,10 +90,8 @@ pub(super) fn held<'a>(
     let columns = foreground.size().0;
     let mut shown = vec![false; columns * foreground.size().1];
     loop {
-        let seen = open.iter().filter_map(|index| {
-            let Followed { cutout, whole, .. } = held[*index].thing;
-            Some((*index, cutout.as_ref()?.locate(foreground, whole, around, &shown)?))
-        });
+        let seen =
+            open.iter().filter_map(|index| Some((*index, located(held[*index].thing, around, foreground, &shown)?)));
         let Some((index, found)) = seen.max_by(|a, b| a.1.seen.total_cmp(&b.1.seen)) else { break };
         open.retain(|other| *other != index);
         held[index] = Held { area: found.area.inside(), located: true, ..held[index] };
@@ -105,4 +104,24 @@ pub(super) fn held<'a>(
     });
     held.sort_by(|a, b| a.area.centre().0.total_cmp(&b.area.centre().0));
     Within { held, shown }
+}
+
+/// Where a thing is in a box, by what it looked like. One of which only a part has come into view reaches from there to the edge of
+/// the frame where it came in, if the box does.
+fn located(thing: &Followed, around: &UnitBox, foreground: &Foreground, shown: &[bool]) -> Option<Located> {
+    let cutout = thing.cutout.as_ref()?;
+    let width = cutout.columns() as f32 / foreground.size().0 as f32;
+    let find = |expected: &UnitBox| cutout.locate(foreground, expected, around, shown);
+    let UnitBox { x0, x1, .. } = thing.whole;
+    let mut found = match thing.cut_off {
+        None => find(&thing.whole)?,
+        Some(Heading::Left) => find(&UnitBox { x0: x1 - width, ..thing.whole })?,
+        Some(Heading::Right) => find(&UnitBox { x1: x0 + width, ..thing.whole })?,
+    };
+    match thing.cut_off {
+        Some(Heading::Left) if around.x0 <= 0.0 => found.area.x0 = 0.0,
+        Some(Heading::Right) if around.x1 >= 1.0 => found.area.x1 = 1.0,
+        _ => (),
+    }
+    Some(found)
 }

@@ -110,9 +110,6 @@ impl Motion {
 
     /// Takes a box in, which is `doubt` times less exact than others (1: as exact).
     pub fn correct(&mut self, area: &UnitBox, doubt: f32) {
-        if doubt <= 1.0 {
-            self.come_in(area);
-        }
         let area = &self.whole(area);
         let ((x, y), (sx, sy)) = (area.centre(), scales(area));
         self.x.correct(x, doubt * PLACE_NOISE * sx);
@@ -121,9 +118,9 @@ impl Motion {
         self.h.correct(area.y1 - area.y0, doubt * SIZE_NOISE * sy);
     }
 
-    /// What the frame's edge cuts off is at least as wide as what is seen of it, and its inner side moves as it does: what comes
-    /// in does not grow.
-    fn come_in(&mut self, area: &UnitBox) {
+    /// Takes in how much of it has come into view by now: it is at least as wide as that, and its inner side moves as it does.
+    /// What comes in does not grow.
+    pub fn come_in(&mut self, area: &UnitBox) {
         let more = area.x1 - area.x0 - self.w.value;
         let outwards = match (area.x0 <= 0.0, area.x1 >= 1.0) {
             (true, false) => -1.0,
@@ -220,7 +217,9 @@ mod tests {
         let mut motion = Motion::new(&seen(0.1));
         for frame in 1..6 {
             motion = motion.after(0.2);
-            motion.correct(&seen(0.1 + 0.05 * frame as f32), 1.0);
+            let area = seen(0.1 + 0.05 * frame as f32);
+            motion.come_in(&area);
+            motion.correct(&area, 1.0);
         }
         let (now, soon) = (motion.area(), motion.after(0.2).area());
         assert!((now.x1 - 0.35).abs() < 0.02 && now.x0.abs() < 0.03, "{now:?}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::detect::followed::Heading;
 use crate::detect::{Detection, Part};
 use crate::elapsed::since;
 use crate::frame::UnitBox;
@@ -32,8 +33,8 @@ struct Kept {
     cutout: Arc<Cutout>,
     /// Where that was.
     area: UnitBox,
-    /// Whether the frame's edge cut it off.
-    is_cut: bool,
+    /// Which edge of the frame cut it off.
+    cut_off: Option<Heading>,
     taken: Timestamp,
 }
 
@@ -41,6 +42,11 @@ impl Picture {
     /// What it looked like when it was last seen by itself: as a whole, or as much of it as ever came into view.
     pub fn cutout(&self) -> Option<&Arc<Cutout>> {
         self.kept.as_ref().map(|kept| &kept.cutout)
+    }
+
+    /// The edge of the frame at which that ends.
+    pub fn cut_off(&self) -> Option<Heading> {
+        self.kept.as_ref().and_then(|kept| kept.cut_off)
     }
 
     /// Whether it had been as large as it is for long enough when it was last seen by itself.
@@ -51,27 +57,27 @@ impl Picture {
     /// Takes in what it looks like now, if it is seen by itself.
     pub fn see(&mut self, detection: &Detection, now: Timestamp) {
         let Some(seen) = detection.cutout.clone().filter(|_| detection.part == Part::No) else { return };
-        let is_cut = is_cut_off(&detection.area);
-        if !is_cut {
+        let cut_off = cut_off(&detection.area);
+        if cut_off.is_none() {
             self.as_large.take_if(|(before, _)| !seen.is_as_large(before));
             self.as_large.get_or_insert_with(|| (Arc::clone(&seen), now));
         }
         let is_entire = self.is_entire(now);
-        let is_kept = |kept: &Kept| match (kept.is_cut, is_cut) {
-            (false, false) => {
+        let is_kept = |kept: &Kept| match (kept.cut_off, cut_off) {
+            (None, None) => {
                 let in_company = detection.accompanied && since(kept.taken, now) < KEPT;
                 // What grows at once is seen together with something.
                 let grows = !is_entire && !seen.is_as_large(&kept.cutout);
                 kept.is_faded(&seen, &detection.area) || in_company || grows
             }
-            (true, true) => {
+            (Some(_), Some(_)) => {
                 let grows = detection.accompanied || is_higher(&detection.area, &kept.area);
                 kept.cutout.is_more_than(&seen) || grows
             }
-            (was_cut, _) => !was_cut,
+            (before, _) => before.is_none(),
         };
         if !self.kept.as_ref().is_some_and(is_kept) {
-            self.kept = Some(Kept { cutout: seen, area: detection.area, is_cut, taken: now });
+            self.kept = Some(Kept { cutout: seen, area: detection.area, cut_off, taken: now });
         }
     }
 }
@@ -88,9 +94,13 @@ fn is_higher(area: &UnitBox, before: &UnitBox) -> bool {
     area.y1 - area.y0 > HIGHER * (before.y1 - before.y0)
 }
 
-/// Whether the frame's edge cuts an area off.
-fn is_cut_off(area: &UnitBox) -> bool {
-    area.x0 <= 0.0 || area.x1 >= 1.0
+/// Which edge of the frame cuts an area off.
+fn cut_off(area: &UnitBox) -> Option<Heading> {
+    match (area.x0 <= 0.0, area.x1 >= 1.0) {
+        (true, _) => Some(Heading::Left),
+        (_, true) => Some(Heading::Right),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -132,14 +142,14 @@ mod tests {
         let mut picture = Picture::default();
         for (ms, x, columns, known) in [(0, 0.0, 1, 0.25), (200, 0.0, 3, 0.75), (400, 0.0, 2, 0.75)] {
             picture.see(&seen(x, columns), at(ms));
-            assert_eq!(share(&picture), known, "after {ms} ms");
+            assert_eq!((share(&picture), picture.cut_off()), (known, Some(Heading::Left)), "after {ms} ms");
         }
         // What joins it there is no part of it.
         let higher = Detection { area: UnitBox::new(0.0, 0.4, 0.2, 0.7), ..seen(0.0, 4) };
         picture.see(&higher, at(600));
         assert_eq!(share(&picture), 0.75);
         picture.see(&seen(0.1, 2), at(800));
-        assert_eq!(share(&picture), 0.5, "all of it");
+        assert_eq!((share(&picture), picture.cut_off()), (0.5, None), "all of it");
     }
 
     #[test]

@@ -141,6 +141,9 @@ impl Track {
     pub(super) fn take(&mut self, detection: Detection, crowded: bool, events: &EventSettings, now: Timestamp) {
         let seconds = now.duration_since(self.last_seen).as_secs_f32();
         self.motion = self.expected(now);
+        if !crowded && self.picture.cut_off().is_some() {
+            self.motion.come_in(&detection.area);
+        }
         let doubt = if detection.part == Part::Located { LOCATED } else { DOUBT };
         self.motion.correct(&detection.area, if crowded { doubt } else { 1.0 });
         if !crowded {
@@ -173,6 +176,7 @@ impl Track {
             seen: self.detection.area,
             look: self.alone.mean().cloned(),
             cutout: self.cutout().cloned(),
+            cut_off: self.picture.cut_off(),
             entire: self.picture.is_entire(self.seen_apart),
             certain: self.there,
             together: since(self.seen_apart, now),
