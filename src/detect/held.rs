@@ -125,3 +125,69 @@ fn located(thing: &Followed, around: &UnitBox, foreground: &Foreground, shown: &
     }
     Some(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::frame::Frame;
+
+    const RED: [u8; 3] = [200, 40, 40];
+    const GREEN: [u8; 3] = [40, 160, 40];
+
+    fn at(x0: f32, x1: f32) -> UnitBox {
+        UnitBox::new(x0, 0.25, x1, 0.5)
+    }
+
+    /// What stands out of a grey street where these have come, the first before the others.
+    fn foreground(things: &[(UnitBox, [u8; 3])]) -> Foreground {
+        let mut foreground = Foreground::default();
+        for shown in [&[], things] {
+            let pixel = |i: u32| {
+                let at = ((i % 320) as f32 / 320.0, (i / 320) as f32 / 160.0);
+                shown.iter().find(|(area, _)| area.contains(at)).map_or([110; 3], |(_, colour)| *colour)
+            };
+            let rgb: Vec<u8> = (0..320 * 160).flat_map(pixel).collect();
+            foreground.see(&Frame::new(320, 160, rgb, 0, Timestamp::UNIX_EPOCH).expect("a frame"));
+        }
+        foreground
+    }
+
+    #[test]
+    fn what_came_in_at_an_edge_reaches_from_where_it_is_known_again_to_that_edge() {
+        // A bus comes in from the right, of which a little more was seen each time; now a car passes before it.
+        let part = at(0.75, 1.0);
+        let cutout = foreground(&[(part, RED)]).cutout(&part).map(Arc::new);
+        let (expected, car) = (at(0.625, 1.0), at(0.5625, 0.6875));
+        let bus = Followed {
+            prompt: 0,
+            number: 3,
+            expected,
+            whole: UnitBox { x1: 1.125, ..expected },
+            heading: Some(Heading::Left),
+            seen: at(0.6875, 1.0),
+            look: None,
+            cutout,
+            cut_off: Some(Heading::Right),
+            entire: false,
+            certain: true,
+            together: Duration::ZERO,
+        };
+        let find = |bus: &Followed, around: &UnitBox, shown: &[(UnitBox, [u8; 3])]| {
+            let within = held(around, std::iter::once(bus), &[], &foreground(shown));
+            within.held.first().filter(|held| held.located).map(|held| (held.area.x0, held.area.x1))
+        };
+        let around = UnitBox { y1: 0.75, ..at(0.5625, 1.0) };
+        let passed = [(UnitBox { y1: 0.75, ..car }, GREEN), (expected, RED)];
+        let (x0, x1) = find(&bus, &around, &passed).expect("known again");
+        assert!((x0 - 0.65).abs() < 0.07 && x1 == 1.0, "{x0}..{x1}");
+        // All of it is in view by now: it ends where it ends.
+        let inside = [(UnitBox { y1: 0.75, ..car }, GREEN), (at(0.625, 0.9375), RED)];
+        let (_, x1) = find(&bus, &UnitBox { x1: 0.9375, ..around }, &inside).expect("known again");
+        assert!(x1 < 0.96, "{x1}");
+    }
+}

@@ -71,8 +71,8 @@ impl Picture {
                 kept.is_faded(&seen, &detection.area) || in_company || grows
             }
             (Some(_), Some(_)) => {
-                let grows = detection.accompanied || is_higher(&detection.area, &kept.area);
-                kept.cutout.is_more_than(&seen) || grows
+                let is_joined = detection.accompanied || is_higher(&detection.area, &kept.area);
+                kept.cutout.is_more_than(&seen) || is_joined
             }
             (before, _) => before.is_none(),
         };
