@@ -18,7 +18,9 @@ const KEPT: Duration = Duration::from_secs(5);
 /// A thing that has gone less far than this share of its width stands.
 const STANDS: f32 = 0.25;
 /// Of what comes into view, all is as high as what was seen first, by at most so many times.
-const HIGHER: f32 = 1.25;
+const HIGHER: f32 = 1.4;
+/// A thing is known by what came into view of it if that is this share of its width.
+const MOST: f32 = 0.5;
 
 /// The picture of a thing.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,12 @@ impl Picture {
     /// What it looked like when it was last seen by itself: as a whole, or as much of it as ever came into view.
     pub fn cutout(&self) -> Option<&Arc<Cutout>> {
         self.kept.as_ref().map(|kept| &kept.cutout)
+    }
+
+    /// Whether that is the thing or most of it, which is by now as wide as `whole`.
+    pub fn is_most_of(&self, whole: &UnitBox) -> bool {
+        let is_most = |kept: &Kept| kept.area.x1 - kept.area.x0 >= MOST * (whole.x1 - whole.x0);
+        self.kept.as_ref().is_some_and(|kept| kept.cut_off.is_none() || is_most(kept))
     }
 
     /// The edge of the frame at which that ends.
@@ -144,8 +152,10 @@ mod tests {
             picture.see(&seen(x, columns), at(ms));
             assert_eq!((share(&picture), picture.cut_off()), (known, Some(Heading::Left)), "after {ms} ms");
         }
+        assert!(picture.is_most_of(&UnitBox::new(0.0, 0.4, 0.3, 0.6)), "the thing is 0.3 wide by now");
+        assert!(!picture.is_most_of(&UnitBox::new(0.0, 0.4, 0.5, 0.6)), "it was a small part of it");
         // What joins it there is no part of it.
-        let higher = Detection { area: UnitBox::new(0.0, 0.4, 0.2, 0.7), ..seen(0.0, 4) };
+        let higher = Detection { area: UnitBox::new(0.0, 0.4, 0.2, 0.75), ..seen(0.0, 4) };
         picture.see(&higher, at(600));
         assert_eq!(share(&picture), 0.75);
         picture.see(&seen(0.1, 2), at(800));

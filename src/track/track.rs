@@ -175,7 +175,7 @@ impl Track {
             heading: expected.heading(),
             seen: self.detection.area,
             look: self.alone.mean().cloned(),
-            cutout: self.cutout().cloned(),
+            cutout: self.cutout().filter(|_| self.picture.is_most_of(&expected.area())).cloned(),
             cut_off: self.picture.cut_off(),
             entire: self.picture.is_entire(self.seen_apart),
             certain: self.there,
