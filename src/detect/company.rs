@@ -45,7 +45,7 @@ mod tests {
             seen: area,
             look: Embedding::new(vec![1.0, 0.1 * prompt as f32]),
             cutout: None,
-            cut_off: None,
+            is_cut: false,
             entire: true,
             certain: true,
             together: Duration::ZERO,

@@ -226,7 +226,7 @@ mod tests {
             seen: *area,
             look: None,
             cutout: None,
-            cut_off: None,
+            is_cut: false,
             entire: true,
             certain: true,
             together: Duration::ZERO,
@@ -315,15 +315,16 @@ mod tests {
         let (red, blue) = ([200, 40, 40], [40, 60, 200]);
         let (bus, comer) = (at(0.0625, 0.5), at(0.0, 0.125));
         let cutout = foreground(&[(bus, red)]).cutout(&bus).map(Arc::new);
-        let divide = |seen| {
-            let followed = [Followed { cutout: cutout.clone(), seen, ..known(&bus) }];
+        let divide = |seen, is_cut| {
+            let followed = [Followed { cutout: cutout.clone(), is_cut, seen, ..known(&bus) }];
             let now = foreground(&[(comer, blue), (bus, red)]);
             let found = divided(vec![Detection::new(0, at(0.0, 0.5), 0.9)], &followed, &now);
             found.into_iter().map(|d| (d.area, d.part, d.beside)).collect::<Vec<_>>()
         };
-        assert_eq!(divide(bus), [(bus, Part::Located, vec![]), (comer, Part::Located, vec![7])]);
-        // One that was at the edge itself may come in further.
-        assert_eq!(divide(at(0.0, 0.5)), [(at(0.0, 0.5), Part::No, vec![])]);
+        assert_eq!(divide(bus, false), [(bus, Part::Located, vec![]), (comer, Part::Located, vec![7])]);
+        // One that was at the edge itself may come in further, as may one that never was in view as a whole.
+        assert_eq!(divide(at(0.0, 0.5), false), [(at(0.0, 0.5), Part::No, vec![])]);
+        assert!(divide(bus, true).iter().all(|(area, ..)| *area != comer));
     }
 
     #[test]

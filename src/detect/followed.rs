@@ -40,8 +40,8 @@ pub struct Followed {
     pub look: Option<Embedding>,
     /// What it looked like when it was last seen by itself, cell by cell, or as much of it as has come into view.
     pub cutout: Option<Arc<Cutout>>,
-    /// The edge of the frame at which that ends, if it never was in view as a whole.
-    pub cut_off: Option<Heading>,
+    /// Whether the frame's edge cuts that off: it never was in view as a whole.
+    pub is_cut: bool,
     /// Whether that has been all of it for long enough: what comes out from behind another is a part of itself at first.
     pub entire: bool,
     /// Whether it has been seen often enough to be there.
@@ -52,9 +52,9 @@ pub struct Followed {
 
 impl Followed {
     /// Whether an area is at the frame's left or right edge, where the thing was not: something comes into view there. A thing
-    /// that is itself at the edge may be all of it.
+    /// that is itself at the edge, or of which there is more than ever came into view, may be all of it.
     pub(super) fn is_joined_at_edge(&self, area: &UnitBox) -> bool {
-        area.x0 <= 0.0 && self.seen.x0 > 0.0 || area.x1 >= 1.0 && self.seen.x1 < 1.0
+        !self.is_cut && (area.x0 <= 0.0 && self.seen.x0 > 0.0 || area.x1 >= 1.0 && self.seen.x1 < 1.0)
     }
 
     /// The edge of the frame at which it goes out of view, if it does.

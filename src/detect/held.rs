@@ -1,10 +1,9 @@
 //! What is in a box: the things that are followed there, and where each of them is.
 
 use super::Detection;
-use super::followed::{Followed, Heading};
+use super::followed::Followed;
 use crate::frame::UnitBox;
 use crate::regions::Foreground;
-use crate::regions::cutout::Located;
 
 /// A thing is in a box that holds this share of it.
 const HELD: f32 = 0.7;
@@ -90,8 +89,10 @@ pub(super) fn held<'a>(
     let columns = foreground.size().0;
     let mut shown = vec![false; columns * foreground.size().1];
     loop {
-        let seen =
-            open.iter().filter_map(|index| Some((*index, located(held[*index].thing, around, foreground, &shown)?)));
+        let seen = open.iter().filter_map(|index| {
+            let Followed { cutout, whole, .. } = held[*index].thing;
+            Some((*index, cutout.as_ref()?.locate(foreground, whole, around, &shown)?))
+        });
         let Some((index, found)) = seen.max_by(|a, b| a.1.seen.total_cmp(&b.1.seen)) else { break };
         open.retain(|other| *other != index);
         held[index] = Held { area: found.area.inside(), located: true, ..held[index] };
@@ -104,90 +105,4 @@ pub(super) fn held<'a>(
     });
     held.sort_by(|a, b| a.area.centre().0.total_cmp(&b.area.centre().0));
     Within { held, shown }
-}
-
-/// Where a thing is in a box, by what it looked like. One of which only a part has come into view reaches from there to the edge of
-/// the frame where it came in, if the box does.
-fn located(thing: &Followed, around: &UnitBox, foreground: &Foreground, shown: &[bool]) -> Option<Located> {
-    let cutout = thing.cutout.as_ref()?;
-    let width = cutout.columns() as f32 / foreground.size().0 as f32;
-    let find = |expected: &UnitBox| cutout.locate(foreground, expected, around, shown);
-    let UnitBox { x0, x1, .. } = thing.whole;
-    let mut found = match thing.cut_off {
-        None => find(&thing.whole)?,
-        Some(Heading::Left) => find(&UnitBox { x0: x1 - width, ..thing.whole })?,
-        Some(Heading::Right) => find(&UnitBox { x1: x0 + width, ..thing.whole })?,
-    };
-    match thing.cut_off {
-        Some(Heading::Left) if around.x0 <= 0.0 => found.area.x0 = 0.0,
-        Some(Heading::Right) if around.x1 >= 1.0 => found.area.x1 = 1.0,
-        _ => (),
-    }
-    Some(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::frame::Frame;
-
-    const RED: [u8; 3] = [200, 40, 40];
-    const GREEN: [u8; 3] = [40, 160, 40];
-
-    fn at(x0: f32, x1: f32) -> UnitBox {
-        UnitBox::new(x0, 0.25, x1, 0.5)
-    }
-
-    /// What stands out of a grey street where these have come, the first before the others.
-    fn foreground(things: &[(UnitBox, [u8; 3])]) -> Foreground {
-        let mut foreground = Foreground::default();
-        for shown in [&[], things] {
-            let pixel = |i: u32| {
-                let at = ((i % 320) as f32 / 320.0, (i / 320) as f32 / 160.0);
-                shown.iter().find(|(area, _)| area.contains(at)).map_or([110; 3], |(_, colour)| *colour)
-            };
-            let rgb: Vec<u8> = (0..320 * 160).flat_map(pixel).collect();
-            foreground.see(&Frame::new(320, 160, rgb, 0, Timestamp::UNIX_EPOCH).expect("a frame"));
-        }
-        foreground
-    }
-
-    #[test]
-    fn what_came_in_at_an_edge_reaches_from_where_it_is_known_again_to_that_edge() {
-        // A bus comes in from the right, of which a little more was seen each time; now a car passes before it.
-        let part = at(0.75, 1.0);
-        let cutout = foreground(&[(part, RED)]).cutout(&part).map(Arc::new);
-        let (expected, car) = (at(0.625, 1.0), at(0.5625, 0.6875));
-        let bus = Followed {
-            prompt: 0,
-            number: 3,
-            expected,
-            whole: UnitBox { x1: 1.125, ..expected },
-            heading: Some(Heading::Left),
-            seen: at(0.6875, 1.0),
-            look: None,
-            cutout,
-            cut_off: Some(Heading::Right),
-            entire: false,
-            certain: true,
-            together: Duration::ZERO,
-        };
-        let find = |bus: &Followed, around: &UnitBox, shown: &[(UnitBox, [u8; 3])]| {
-            let within = held(around, std::iter::once(bus), &[], &foreground(shown));
-            within.held.first().filter(|held| held.located).map(|held| (held.area.x0, held.area.x1))
-        };
-        let around = UnitBox { y1: 0.75, ..at(0.5625, 1.0) };
-        let passed = [(UnitBox { y1: 0.75, ..car }, GREEN), (expected, RED)];
-        let (x0, x1) = find(&bus, &around, &passed).expect("known again");
-        assert!((x0 - 0.65).abs() < 0.07 && x1 == 1.0, "{x0}..{x1}");
-        // All of it is in view by now: it ends where it ends.
-        let inside = [(UnitBox { y1: 0.75, ..car }, GREEN), (at(0.625, 0.9375), RED)];
-        let (_, x1) = find(&bus, &UnitBox { x1: 0.9375, ..around }, &inside).expect("known again");
-        assert!(x1 < 0.96, "{x1}");
-    }
 }

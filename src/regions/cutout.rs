@@ -57,11 +57,6 @@ impl Cutout {
         Self { columns, rows: cells.len() / columns.max(1), cells }
     }
 
-    /// Columns.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
     /// How much of its box it fills, 0..1.
     pub fn share(&self) -> f32 {
         self.count() as f32 / self.cells.len().max(1) as f32

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::detect::followed::Heading;
 use crate::detect::{Detection, Part};
 use crate::elapsed::since;
 use crate::frame::UnitBox;
@@ -20,7 +19,7 @@ const STANDS: f32 = 0.25;
 /// Of what comes into view, all is as high as what was seen first, by at most so many times.
 const HIGHER: f32 = 1.4;
 /// A thing is known by what came into view of it if that is this share of its width.
-const MOST: f32 = 0.5;
+const MOST: f32 = 0.75;
 
 /// The picture of a thing.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +34,8 @@ struct Kept {
     cutout: Arc<Cutout>,
     /// Where that was.
     area: UnitBox,
-    /// Which edge of the frame cut it off.
-    cut_off: Option<Heading>,
+    /// Whether the frame's edge cut it off.
+    is_cut: bool,
     taken: Timestamp,
 }
 
@@ -49,12 +48,12 @@ impl Picture {
     /// Whether that is the thing or most of it, which is by now as wide as `whole`.
     pub fn is_most_of(&self, whole: &UnitBox) -> bool {
         let is_most = |kept: &Kept| kept.area.x1 - kept.area.x0 >= MOST * (whole.x1 - whole.x0);
-        self.kept.as_ref().is_some_and(|kept| kept.cut_off.is_none() || is_most(kept))
+        self.kept.as_ref().is_some_and(|kept| !kept.is_cut || is_most(kept))
     }
 
-    /// The edge of the frame at which that ends.
-    pub fn cut_off(&self) -> Option<Heading> {
-        self.kept.as_ref().and_then(|kept| kept.cut_off)
+    /// Whether the frame's edge cuts that off.
+    pub fn is_cut(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.is_cut)
     }
 
     /// Whether it had been as large as it is for long enough when it was last seen by itself.
@@ -65,27 +64,27 @@ impl Picture {
     /// Takes in what it looks like now, if it is seen by itself.
     pub fn see(&mut self, detection: &Detection, now: Timestamp) {
         let Some(seen) = detection.cutout.clone().filter(|_| detection.part == Part::No) else { return };
-        let cut_off = cut_off(&detection.area);
-        if cut_off.is_none() {
+        let is_cut = detection.area.x0 <= 0.0 || detection.area.x1 >= 1.0;
+        if !is_cut {
             self.as_large.take_if(|(before, _)| !seen.is_as_large(before));
             self.as_large.get_or_insert_with(|| (Arc::clone(&seen), now));
         }
         let is_entire = self.is_entire(now);
-        let is_kept = |kept: &Kept| match (kept.cut_off, cut_off) {
-            (None, None) => {
+        let is_kept = |kept: &Kept| match (kept.is_cut, is_cut) {
+            (false, false) => {
                 let in_company = detection.accompanied && since(kept.taken, now) < KEPT;
                 // What grows at once is seen together with something.
                 let grows = !is_entire && !seen.is_as_large(&kept.cutout);
                 kept.is_faded(&seen, &detection.area) || in_company || grows
             }
-            (Some(_), Some(_)) => {
+            (true, true) => {
                 let is_joined = detection.accompanied || is_higher(&detection.area, &kept.area);
                 kept.cutout.is_more_than(&seen) || is_joined
             }
-            (before, _) => before.is_none(),
+            (was_cut, _) => !was_cut,
         };
         if !self.kept.as_ref().is_some_and(is_kept) {
-            self.kept = Some(Kept { cutout: seen, area: detection.area, cut_off, taken: now });
+            self.kept = Some(Kept { cutout: seen, area: detection.area, is_cut, taken: now });
         }
     }
 }
@@ -100,15 +99,6 @@ impl Kept {
 
 fn is_higher(area: &UnitBox, before: &UnitBox) -> bool {
     area.y1 - area.y0 > HIGHER * (before.y1 - before.y0)
-}
-
-/// Which edge of the frame cuts an area off.
-fn cut_off(area: &UnitBox) -> Option<Heading> {
-    match (area.x0 <= 0.0, area.x1 >= 1.0) {
-        (true, _) => Some(Heading::Left),
-        (_, true) => Some(Heading::Right),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -150,16 +140,16 @@ mod tests {
         let mut picture = Picture::default();
         for (ms, x, columns, known) in [(0, 0.0, 1, 0.25), (200, 0.0, 3, 0.75), (400, 0.0, 2, 0.75)] {
             picture.see(&seen(x, columns), at(ms));
-            assert_eq!((share(&picture), picture.cut_off()), (known, Some(Heading::Left)), "after {ms} ms");
+            assert_eq!((share(&picture), picture.is_cut()), (known, true), "after {ms} ms");
         }
-        assert!(picture.is_most_of(&UnitBox::new(0.0, 0.4, 0.3, 0.6)), "the thing is 0.3 wide by now");
+        assert!(picture.is_most_of(&UnitBox::new(0.0, 0.4, 0.25, 0.6)), "the thing is 0.25 wide by now");
         assert!(!picture.is_most_of(&UnitBox::new(0.0, 0.4, 0.5, 0.6)), "it was a small part of it");
         // What joins it there is no part of it.
         let higher = Detection { area: UnitBox::new(0.0, 0.4, 0.2, 0.75), ..seen(0.0, 4) };
         picture.see(&higher, at(600));
         assert_eq!(share(&picture), 0.75);
         picture.see(&seen(0.1, 2), at(800));
-        assert_eq!((share(&picture), picture.cut_off()), (0.5, None), "all of it");
+        assert_eq!((share(&picture), picture.is_cut()), (0.5, false), "all of it");
     }
 
     #[test]

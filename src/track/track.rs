@@ -141,7 +141,7 @@ impl Track {
     pub(super) fn take(&mut self, detection: Detection, crowded: bool, events: &EventSettings, now: Timestamp) {
         let seconds = now.duration_since(self.last_seen).as_secs_f32();
         self.motion = self.expected(now);
-        if !crowded && self.picture.cut_off().is_some() {
+        if !crowded && self.picture.is_cut() {
             self.motion.come_in(&detection.area);
         }
         let doubt = if detection.part == Part::Located { LOCATED } else { DOUBT };
@@ -176,7 +176,7 @@ impl Track {
             seen: self.detection.area,
             look: self.alone.mean().cloned(),
             cutout: self.cutout().filter(|_| self.picture.is_most_of(&expected.area())).cloned(),
-            cut_off: self.picture.cut_off(),
+            is_cut: self.picture.is_cut(),
             entire: self.picture.is_entire(self.seen_apart),
             certain: self.there,
             together: since(self.seen_apart, now),
