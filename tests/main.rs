@@ -10,6 +10,7 @@ mod eval;
 mod events;
 mod examples;
 mod homeassistant;
+mod identity;
 mod model;
 mod models;
 mod mqtt;

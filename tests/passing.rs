@@ -98,11 +98,12 @@ fn told(frames: u32, scene: impl Fn(u32) -> Vec<([u8; 3], Place)>) -> Vec<String
     new.map(|event| event.prompt.to_string()).collect()
 }
 
-/// The bicycle at 96, the person that comes from the right, before it.
+/// A person with the left side there.
 fn person(left: u32) -> ([u8; 3], Place) {
     (RED, (left, 72, 24, 64))
 }
 
+/// A bicycle with the left side there.
 fn bicycle(left: u32) -> ([u8; 3], Place) {
     (BLUE, (left, 96, 48, 40))
 }
@@ -111,7 +112,7 @@ fn bicycle(left: u32) -> ([u8; 3], Place) {
 fn a_person_who_passes_before_a_bicycle_is_no_cyclist() {
     let told = told(50, |frame| match frame {
         0..3 => vec![],
-        _ => vec![person(280 - 5 * (frame - 3).min(50)), bicycle(40 + 3 * (frame - 3))],
+        _ => vec![person(280 - 5 * (frame - 3)), bicycle(40 + 3 * (frame - 3))],
     });
     assert_eq!(told, ["bicycle", "person"]);
 }

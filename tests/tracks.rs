@@ -1,7 +1,6 @@
 //! Things over time, as a person at home would have them told: by the boxes that a detector gives of them.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use lookout::clip::Embedding;
@@ -10,7 +9,6 @@ use lookout::config::rules::Severity;
 use lookout::config::settings::CameraSettings;
 use lookout::detect::Detection;
 use lookout::frame::UnitBox;
-use lookout::regions::Cutout;
 use lookout::track::tracker::Change;
 use lookout::track::{Direction, Tracker};
 
@@ -24,25 +22,25 @@ fn camera(prompt: &str) -> CameraSettings {
     parse(&text, "test", Path::new(""), false).expect("valid").cameras.remove(0)
 }
 
-fn tracker(prompt: &str) -> Tracker {
+pub fn tracker(prompt: &str) -> Tracker {
     let camera = camera(prompt);
     Tracker::new(&camera, &camera.prompts[0])
 }
 
 /// Noon in Berlin, and so many seconds later.
-fn at(seconds: f64) -> Timestamp {
+pub fn at(seconds: f64) -> Timestamp {
     let noon: Timestamp = "2026-01-15T11:00:00Z".parse().expect("a time");
     noon + std::time::Duration::from_millis((seconds * 1000.0).round() as u64)
 }
 
 /// What a thing of that kind looks like, nearly.
-fn look(kind: usize, tremble: f32) -> Embedding {
+pub fn look(kind: usize, tremble: f32) -> Embedding {
     let mut values = vec![0.6, 0.6, 0.6, tremble];
     values[kind] += 1.0;
     Embedding::new(values).expect("not zero")
 }
 
-fn seen(x: f32, kind: usize) -> Detection {
+pub fn seen(x: f32, kind: usize) -> Detection {
     let (area, embedding) = (UnitBox::new(x - 0.06, 0.4, x + 0.06, 0.6), Some(look(kind, 0.1)));
     Detection { embedding, ..Detection::new(0, area, 0.9) }
 }
@@ -50,7 +48,7 @@ fn seen(x: f32, kind: usize) -> Detection {
 type Told = (&'static str, f64);
 
 /// What is told over a time at 5 frames a second, by when; `scene` gives the boxes of each moment.
-fn told(tracker: &mut Tracker, from: f64, to: f64, scene: impl Fn(f64) -> Vec<Detection>) -> Vec<(Told, Change)> {
+pub fn told(tracker: &mut Tracker, from: f64, to: f64, scene: impl Fn(f64) -> Vec<Detection>) -> Vec<(Told, Change)> {
     let mut all = Vec::new();
     for frame in 0..((to - from) * 5.0).round() as u32 {
         let seconds = from + f64::from(frame) / 5.0;
@@ -66,120 +64,24 @@ fn told(tracker: &mut Tracker, from: f64, to: f64, scene: impl Fn(f64) -> Vec<De
     all
 }
 
-fn kinds(told: &[(Told, Change)]) -> Vec<&'static str> {
+pub fn kinds(told: &[(Told, Change)]) -> Vec<&'static str> {
     told.iter().map(|((kind, _), _)| *kind).collect()
 }
 
-fn begun(told: &[(Told, Change)]) -> usize {
+pub fn begun(told: &[(Told, Change)]) -> usize {
     kinds(told).iter().filter(|kind| **kind == "new").count()
 }
 
 /// The number of the track whose box is nearest to `x`.
-fn number_at(tracker: &Tracker, x: f32) -> u64 {
+pub fn number_at(tracker: &Tracker, x: f32) -> u64 {
     let away = |track: &&lookout::track::Track| (track.detection.area.centre().0 - x).abs();
     tracker.present().min_by(|a, b| away(a).total_cmp(&away(b))).expect("something is there").number
 }
 
 /// A detector's trembling, -1..1, the same in every run.
-fn noise(seed: &mut u32) -> f32 {
+pub fn noise(seed: &mut u32) -> f32 {
     *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
     (*seed >> 8) as f32 / (1 << 23) as f32 - 1.0
-}
-
-/// Two things cross and hide each other, boxes tremble, and where they overlap the detector gives one box. Counts in how
-/// many of so many crossings an id went over to the other.
-fn switches(crossings: u32, looks_alike: bool, passes: impl Fn(f32) -> f32) -> u32 {
-    let mut switched = 0;
-    for crossing in 0..crossings {
-        let mut seed = 77 + crossing;
-        let mut tracker = tracker("");
-        let speed = 0.08 + 0.01 * (crossing % 5) as f32;
-        let duration = 0.7 / f64::from(speed);
-        let place = |seconds: f64| {
-            let way = passes((seconds / duration) as f32);
-            (0.15 + 0.7 * way, 0.85 - 0.7 * way)
-        };
-        let mut before = None;
-        for frame in 0..(duration * 5.0) as u32 {
-            let seconds = f64::from(frame) / 5.0;
-            let (a, b) = place(seconds);
-            let mut found = Vec::new();
-            for (x, kind) in [(a, 0), (b, usize::from(!looks_alike))] {
-                // One frame in ten finds nothing.
-                if noise(&mut seed) > -0.8 {
-                    let mut thing = seen(x + 0.015 * noise(&mut seed), kind);
-                    thing.area.y1 += 0.03 * noise(&mut seed);
-                    thing.embedding = Some(look(kind, 0.3 * noise(&mut seed)));
-                    found.push(thing);
-                }
-            }
-            // Non-maximum suppression leaves one of two that overlap.
-            if let [one, other] = &found[..]
-                && one.area.iou(&other.area) > 0.3
-            {
-                found.truncate(1);
-            }
-            tracker.step(found, at(seconds));
-            if frame == 10 {
-                before = Some((number_at(&tracker, a), number_at(&tracker, b)));
-            }
-        }
-        let (a, b) = place(duration - 0.4);
-        switched += u32::from(before != Some((number_at(&tracker, a), number_at(&tracker, b))));
-    }
-    switched
-}
-
-#[test]
-fn things_that_cross_keep_their_ids() {
-    let (by_looks, by_motion) = (switches(20, false, |way| way), switches(20, true, |way| way));
-    assert!(by_looks == 0 && by_motion <= 2, "of 20 {by_looks} where they look different, {by_motion} where alike");
-}
-
-#[test]
-fn things_that_meet_and_turn_back_are_told_apart_by_their_looks() {
-    let turns = |way: f32| if way < 0.5 { way } else { 1.0 - way };
-    let switched = switches(20, false, turns);
-    assert!(switched <= 2, "{switched} of 20");
-}
-
-#[test]
-fn what_is_hidden_for_a_moment_goes_on_with_its_id() {
-    let mut tracker = tracker("");
-    let hidden = 2.0..4.4;
-    let walk = |seconds: f64| (!hidden.contains(&seconds)).then(|| seen(0.1 + 0.08 * seconds as f32, 0));
-    let all = told(&mut tracker, 0.0, 8.0, |seconds| walk(seconds).into_iter().collect());
-    assert_eq!((begun(&all), tracker.tracks().len()), (1, 1), "{:?}", kinds(&all));
-}
-
-#[test]
-fn what_only_a_part_of_stands_out_of_is_the_same_thing() {
-    // Trousers in the colour of the street: for a while only the upper half is seen, which looks like something else.
-    let parted = |seconds: f64| {
-        let x = 0.2 + 0.06 * seconds as f32;
-        let rows = if (2.0..4.0).contains(&seconds) { 2 } else { 4 };
-        let cells = (0..4 * rows).map(|i| Some([200.0 - 20.0 * (i / 4) as f32, 60.0, 60.0])).collect();
-        let mut thing = seen(x, usize::from(rows == 2));
-        thing.area.y1 = 0.4 + 0.05 * rows as f32;
-        thing.cutout = Some(Arc::new(Cutout::new(4, cells)));
-        vec![thing]
-    };
-    let mut tracker = tracker("");
-    let told = told(&mut tracker, 0.0, 6.0, parted);
-    assert_eq!(begun(&told), 1);
-    assert_eq!((tracker.present().count(), number_at(&tracker, 0.55)), (1, 0));
-}
-
-#[test]
-fn another_thing_in_the_place_of_one_that_has_just_gone_is_another() {
-    let mut tracker = tracker("");
-    let scene = |seconds: f64| match seconds {
-        s if s < 3.0 => vec![seen(0.5, 0)],
-        s if s > 4.0 => vec![seen(0.56, 2)],
-        _ => vec![],
-    };
-    let all = told(&mut tracker, 0.0, 8.0, scene);
-    assert_eq!(begun(&all), 2, "{:?}", kinds(&all));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use super::followed::Followed;
 /// A box is a thing's own that overlaps where it should be by this.
 const FITS: f32 = 0.6;
 
-/// Notes which detections of one prompt are in company. One that is nothing but a thing that is followed for another prompt has
-/// that thing's look from then on: what it is made out to be in company is not what it is. `size` is the frame's, pixels.
+/// Notes which detections of one prompt are in company. One of those that is where a thing of another prompt should be, and none
+/// of its own, is known as that thing: as what it looked like by itself. `size` is the frame's, pixels.
 pub fn accompany(found: &mut [Detection], followed: &[Followed], size: (u32, u32)) {
     for detection in found {
         let area = detection.area;

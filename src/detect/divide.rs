@@ -33,20 +33,20 @@ const JOINED: Duration = Duration::from_secs(4);
 /// What is met where a thing goes out of view reaches further in by at least this share of the thing's width.
 const MET: f32 = 0.3;
 
-/// A part of a box, how that was told, which things were known again beside it, and if it is one that is followed for another
-/// prompt, what that looked like by itself.
+/// A part of a box, how that was told, which things were known again beside it, and if it is one that is followed, as what that is
+/// known: what it looked like by itself.
 #[derive(Clone, Debug)]
 struct Piece {
     area: UnitBox,
     part: Part,
     beside: Vec<u64>,
-    look: Option<Embedding>,
+    known: Option<Embedding>,
 }
 
 impl Piece {
     /// Where a thing should be.
     fn supposed(area: UnitBox) -> Self {
-        Self { area, part: Part::Supposed, beside: Vec::new(), look: None }
+        Self { area, part: Part::Supposed, beside: Vec::new(), known: None }
     }
 
     /// Somebody beside those who are held.
@@ -68,21 +68,14 @@ pub fn divided(detections: Vec<Detection>, followed: &[Followed], foreground: &F
             None => vec![detection.clone()],
             Some(parts) => parts
                 .into_iter()
-                .map(|Piece { area, part, beside, look }| Detection {
-                    area,
-                    part,
-                    beside,
-                    known: look,
-                    ..detection.clone()
-                })
+                .map(|Piece { area, part, beside, known }| Detection { area, part, beside, known, ..detection.clone() })
                 .collect(),
         }
     };
     detections.iter().enumerate().flat_map(parts).collect()
 }
 
-/// The parts of a box, and what each is; `None` where it is around one thing only, for all that can be
-/// told.
+/// The parts of a box, and what each is; `None` where it is around one thing only, for all that can be told.
 fn parts(around: &UnitBox, within: &Within, foreground: &Foreground) -> Option<Vec<Piece>> {
     let held = &within.held[..];
     if held.iter().any(|held| held.located) {
@@ -135,14 +128,12 @@ fn beside_located(around: &UnitBox, within: &Within, foreground: &Foreground) ->
     };
     let own: Vec<&Held> = located.iter().copied().filter(|held| held.own).collect();
     let asked = if own.is_empty() && supposed.is_empty() { &located } else { &own };
+    // What it looked like by itself counts for the thing if it is no mistake, against another prompt's for a while.
+    let stays = |held: &Held| if held.own { held.thing.certain } else { held.thing.together < JOINED };
     let known = |held: &&Held| Piece {
         area: held.area,
         part: if held.own { Part::Located } else { Part::Supposed },
-        look: held
-            .thing
-            .look
-            .clone()
-            .filter(|_| if held.own { held.thing.certain } else { held.thing.together < JOINED }),
+        known: held.thing.look.clone().filter(|_| stays(held)),
         beside: own.iter().map(|own| own.thing.number).filter(|number| *number != held.thing.number).collect(),
     };
     let other = |area| Piece { beside: own.iter().map(|own| own.thing.number).collect(), ..Piece::supposed(area) };

@@ -12,7 +12,7 @@ const COLOURS: &[&str] =
 const ADDING: &[&str] = &["with", "carrying", "holding", "wearing", "under", "riding", "lying", "who", "that"];
 
 /// Words that join a thing with others.
-const JOINING: &[&str] = &["and", "or", "on", "in", "at", "by", "to", "from", "into", "of", "next", "being"];
+const JOINING: &[&str] = &["and", "or", "on", "in", "at", "by", "to", "from", "into", "of", "next"];
 /// Words before a thing.
 const BEFORE: &[&str] = &["a", "an", "the", "his", "her", "their", "its", "some", "two"];
 
