@@ -1,6 +1,6 @@
 //! What only MQTT 5 tells: media types, expiry, user properties, answers with correlation data.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use lookout::mqtt::{Asked, Refusal, Request};
@@ -22,33 +22,35 @@ struct Hears {
 }
 
 impl Hears {
+    /// Returns when the broker has confirmed the subscription: what is not retained would be missed before.
     fn new(port: u16) -> Self {
         let mut options = MqttOptions::new(format!("hears-{}", fastrand::u64(..)), "127.0.0.1", port);
         options.set_max_packet_size(Some(4 << 20));
         let (client, mut connection) = Client::new(options, 10);
         client.subscribe("lookout/#", QoS::AtLeastOnce).expect("queued");
-        let (tell, heard) = std::sync::mpsc::channel();
+        let (tell, heard) = channel();
+        let (ready, is_ready) = channel();
         std::thread::spawn(move || {
             for message in connection.iter() {
                 match message {
+                    Ok(Event::Incoming(Packet::SubAck(_))) => drop(ready.send(())),
                     Ok(Event::Incoming(Packet::Publish(publish))) if tell.send(publish.clone()).is_err() => break,
                     Ok(_) => {}
                     Err(_) => break,
                 }
             }
         });
+        is_ready.recv_timeout(SOON).expect("the broker confirms");
         Self { client, heard }
     }
 
     fn find(&self, topic: &str) -> (PublishProperties, Vec<u8>) {
         let until = Instant::now() + SOON;
         loop {
-            match self.heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(publish) if publish.topic == topic.as_bytes() => {
-                    return (publish.properties.unwrap_or_default(), publish.payload.to_vec());
-                }
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => panic!("nothing on {topic}"),
+            let left = until.saturating_duration_since(Instant::now());
+            let publish = self.heard.recv_timeout(left).unwrap_or_else(|error| panic!("nothing on {topic}: {error}"));
+            if publish.topic == topic.as_bytes() {
+                return (publish.properties.unwrap_or_default(), publish.payload.to_vec());
             }
         }
     }

@@ -39,15 +39,18 @@ pub struct Hears {
 }
 
 impl Hears {
+    /// Returns when the broker has confirmed the subscription.
     pub fn new(port: u16) -> Self {
         let mut options = MqttOptions::new(format!("hears-{}", fastrand::u64(..)), "127.0.0.1", port);
         options.set_max_packet_size(64 << 20, 64 << 20);
         let (client, mut connection) = Client::new(options, 10);
         client.subscribe("lookout/#", QoS::AtLeastOnce).expect("subscribes");
         let (tell, heard) = channel();
+        let (ready, is_ready) = channel();
         std::thread::spawn(move || {
             for message in connection.iter() {
                 match message {
+                    Ok(Event::Incoming(Packet::SubAck(_))) => drop(ready.send(())),
                     Ok(Event::Incoming(Packet::Publish(p)))
                         if tell.send((p.topic.clone(), p.payload.to_vec())).is_err() =>
                     {
@@ -58,6 +61,7 @@ impl Hears {
                 }
             }
         });
+        is_ready.recv_timeout(SOON).expect("the broker confirms");
         Self { heard, newest: RefCell::default(), client }
     }
 
