@@ -135,4 +135,24 @@ mod tests {
         looks.forget(&UnitBox::new(0.0, 0.0, 0.2, 0.3));
         assert_eq!(looks.asked(all.iter(), 12), [all[1].area]);
     }
+
+    #[test]
+    fn what_is_known_again_counts_as_the_better_of_its_crop_and_of_what_it_was() {
+        let embedding = |first| Embedding::new(vec![first, 1.0]);
+        let found = |known| Detection { known, ..Detection::new(0, UnitBox::new(0.1, 0.2, 0.3, 0.6), 0.1) };
+        let score = |_: &Detection, shown: &Embedding| {
+            let probability = shown.values()[0];
+            Score { probability, logit: 0.0, margin: probability, runner_up: 0 }
+        };
+        let mut looks = Confirmations::default();
+        assert_eq!(looks.confirm(vec![found(embedding(1.0))], score), [], "its crop was not looked at yet");
+        let crop = embedding(0.5).expect("not zero");
+        looks.keep(found(None).area, crop.clone());
+        for (known, as_crop) in [(None, true), (embedding(0.1), true), (embedding(1.0), false)] {
+            let best = if as_crop { &crop } else { known.as_ref().expect("not zero") };
+            let [confirmed] = &looks.confirm(vec![found(known.clone())], score)[..] else { panic!("it is one") };
+            assert_eq!((confirmed.score, confirmed.margin), (best.values()[0], best.values()[0]));
+            assert_eq!(confirmed.embedding.as_ref(), Some(&crop), "what it looks like now");
+        }
+    }
 }
