@@ -9,16 +9,19 @@ use jiff::Timestamp;
 
 use super::grid::Tile;
 use super::light;
-use super::thumbnail::Thumbnail;
+use super::thumbnail::{Cell, Thumbnail, apart, lit};
 use crate::frame::Frame;
 
 /// Side of the square of pixels that one cell of the thumbnail averages.
 const CELL: u32 = 8;
-/// Smallest difference of a cell's mean that counts as a change, in 8-bit steps.
+/// Smallest difference of a cell's mean brightness that counts as a change, in 8-bit steps,
 const LEAST_STEP: f32 = 6.0;
+/// and of its colour: cameras and codecs are less exact there.
+const LEAST_COLOUR: f32 = 8.0;
 /// A change must stand out of the frame's own flicker by this factor.
 const ABOVE_NOISE: f32 = 4.0;
-
+/// What is on most of so many frames did not only pass.
+const NEWEST: usize = 3;
 /// So many times as much as the weather does is a change.
 const ABOVE_WEATHER: f32 = 3.0;
 /// As is what differs on two frames running in more cells than by chance, and than this.
@@ -41,12 +44,39 @@ pub struct Need {
 #[derive(Debug)]
 pub struct MotionGate {
     refresh: Duration,
-    noise: f32,
+    noise: Noise,
     /// Share of the cells that change where nothing does but the weather.
     weather: f32,
     /// The newest frames, the last one first.
     newest: VecDeque<Shot>,
     seen: Vec<Option<Seen>>,
+}
+
+/// How far cells differ that show the same, from frame to frame: the median, 8-bit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Noise {
+    brightness: f32,
+    colour: f32,
+}
+
+impl Noise {
+    /// Takes in how far each cell is from what it was.
+    fn see(&mut self, steps: impl Iterator<Item = (f32, f32)>) {
+        let (mut brightness, mut colour): (Vec<f32>, Vec<f32>) = steps.unzip();
+        self.brightness += 0.2 * (median(&mut brightness) - self.brightness);
+        self.colour += 0.2 * (median(&mut colour) - self.colour);
+    }
+
+    /// Whether that is a change.
+    fn is_exceeded(&self, (brightness, colour): (f32, f32)) -> bool {
+        brightness > LEAST_STEP.max(ABOVE_NOISE * self.brightness)
+            || colour > LEAST_COLOUR.max(ABOVE_NOISE * self.colour)
+    }
+}
+
+fn median(values: &mut [f32]) -> f32 {
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 /// A frame as the gate sees it.
@@ -68,8 +98,12 @@ struct Seen {
 
 impl Shot {
     /// A cell as it would be in another light.
-    fn lit(&self, cell: usize, light: f32) -> f32 {
-        light::lit(self.picture.cells[cell], light / self.light)
+    fn lit(&self, cell: usize, light: f32) -> Cell {
+        lit(self.picture.cells[cell], light / self.light)
+    }
+
+    fn brightness(&self) -> impl ExactSizeIterator<Item = f32> {
+        self.picture.cells.iter().map(|[luma, ..]| *luma)
     }
 }
 
@@ -83,12 +117,12 @@ struct Change {
 
 impl Seen {
     /// How a tile differs now, and on the frame before.
-    fn change(&mut self, tile: &Tile, now: &Shot, last: &Shot, step: f32) -> Change {
+    fn change(&mut self, tile: &Tile, now: &Shot, last: &Shot, noise: &Noise) -> Change {
         let (mut changed, mut lasting, mut all) = (0.0_f32, 0.0_f32, 0.0_f32);
         let mut stayed = Vec::new();
         for cell in now.picture.window(&tile.crop) {
-            let differs = |before: f32, shot: &Shot| (before - shot.lit(cell, now.light)).abs() > step;
-            let steady = light::lit(self.steady.cells[cell], now.light / self.shot.light);
+            let differs = |before: Cell, shot: &Shot| noise.is_exceeded(apart(before, shot.lit(cell, now.light)));
+            let steady = lit(self.steady.cells[cell], now.light / self.shot.light);
             let has_changed = differs(self.shot.lit(cell, now.light), now);
             all += 1.0;
             changed += f32::from(has_changed);
@@ -109,7 +143,7 @@ impl Seen {
 impl MotionGate {
     /// A gate for so many tiles, which lets each through at least once in `refresh`.
     pub fn new(tiles: usize, refresh: Duration) -> Self {
-        Self { refresh, noise: 0.0, weather: 0.0, newest: VecDeque::new(), seen: vec![None; tiles] }
+        Self { refresh, noise: Noise::default(), weather: 0.0, newest: VecDeque::new(), seen: vec![None; tiles] }
     }
 
     /// The tiles that should be encoded on this frame. Call [`Self::encoded`] for those that were.
@@ -118,22 +152,17 @@ impl MotionGate {
         self.newest.retain(|shot| shot.picture.cells.len() == picture.cells.len());
         let now = Shot { picture, light: 1.0 };
         if let Some(last) = self.newest.front() {
-            let cells = || now.picture.cells.iter().copied();
-            let gain = light::gain(last.picture.cells.iter().copied(), cells()).unwrap_or(1.0);
-            // The median difference between neighbouring frames is noise: most of a fixed camera's picture stands still.
-            let lit = (0..now.picture.cells.len()).map(|cell| last.lit(cell, last.light * gain));
-            let mut steps: Vec<f32> = lit.zip(cells()).map(|(a, b)| (a - b).abs()).collect();
-            let middle = steps.len() / 2;
-            let (_, median, _) = steps.select_nth_unstable_by(middle, f32::total_cmp);
-            self.noise += 0.2 * (*median - self.noise);
+            let gain = light::gain(last.brightness(), now.brightness()).unwrap_or(1.0);
+            // Most of a fixed camera's picture stands still.
+            let step = |(cell, seen): (usize, &Cell)| apart(last.lit(cell, last.light * gain), *seen);
+            self.noise.see(now.picture.cells.iter().enumerate().map(step));
             // A product over all frames would leave all numbers behind in some days.
             let seen = self.seen.iter_mut().flatten().map(|seen| &mut seen.shot);
             self.newest.iter_mut().chain(seen).for_each(|shot| shot.light /= gain);
         }
         let last = self.newest.front().cloned().unwrap_or_else(|| now.clone());
         self.newest.push_front(now.clone());
-        self.newest.truncate(3);
-        let step = LEAST_STEP.max(ABOVE_NOISE * self.noise);
+        self.newest.truncate(NEWEST);
         let (mut shares, mut needs) = (Vec::new(), Vec::new());
         for (index, (tile, seen)) in tiles.iter().zip(&mut self.seen).enumerate() {
             let Some(seen) = seen else {
@@ -142,7 +171,7 @@ impl MotionGate {
             };
             let age = frame.captured.duration_since(seen.at).unsigned_abs();
             let cells = now.picture.window(&tile.crop).count() as f32;
-            let Change { share, lasting } = seen.change(tile, &now, &last, step);
+            let Change { share, lasting } = seen.change(tile, &now, &last, &self.noise);
             shares.push(share);
             // Drops are gone on the next frame, and by chance only another falls on the same cell.
             let chance = self.weather * self.weather * cells;
@@ -162,11 +191,13 @@ impl MotionGate {
     /// Notes that these tiles were encoded on the frame last given to [`Self::needs`].
     pub fn encoded(&mut self, tiles: impl IntoIterator<Item = usize>, at: Timestamp) {
         let Some(shot) = self.newest.front().cloned() else { return };
-        let steady = |cell: usize| {
-            let mut values: Vec<f32> = self.newest.iter().map(|before| before.lit(cell, shot.light)).collect();
-            values.sort_by(f32::total_cmp);
-            values[values.len() / 2]
+        let middle = |cell: usize, part: usize| {
+            let mut values = [0.0; NEWEST];
+            let seen = values.iter_mut().zip(&self.newest);
+            seen.for_each(|(value, before)| *value = before.lit(cell, shot.light)[part]);
+            median(&mut values[..self.newest.len()])
         };
+        let steady = |cell: usize| [0, 1, 2].map(|part| middle(cell, part));
         let cells = (0..shot.picture.cells.len()).map(steady).collect();
         let steady = Arc::new(shot.picture.with(cells));
         for tile in tiles {
@@ -196,6 +227,28 @@ mod tests {
         let moved = gate.needs(&frame(2, |x, y| if x < 16 && y < 16 { 200 } else { 90 }), &tiles);
         assert_eq!(moved.iter().map(|need| need.tile).collect::<Vec<_>>(), [0]);
         assert_eq!(gate.needs(&frame(10, |_, _| 90), &tiles).len(), 16);
+    }
+
+    #[test]
+    fn what_has_the_backgrounds_brightness_is_seen_by_its_colour() {
+        let tiles = grid(64, 64, &Grid { levels: vec![0.25], overlap: 0.0, context: 0.0 }, &[]);
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let mut gate = MotionGate::new(tiles.len(), Duration::from_secs(10));
+        // The camera is less sure of colours than of brightness.
+        let grey = |i: u32| [90, 90, 88 + (i * 7 % 5) as u8];
+        let street = |comes: &dyn Fn(u32) -> Option<[u8; 3]>, second| {
+            let rgb: Vec<u8> = (0..64 * 64).flat_map(|i| comes(i).unwrap_or(grey(i))).collect();
+            Frame::new(64, 64, rgb, 0, at(second)).expect("a frame")
+        };
+        gate.needs(&street(&|_| None, 0), &tiles);
+        gate.encoded(0..16, at(0));
+        let red = |i: u32| (i % 64 < 16 && i / 64 < 16).then_some([202, 42, 40]);
+        let asked: Vec<usize> = gate.needs(&street(&red, 1), &tiles).iter().map(|need| need.tile).collect();
+        assert_eq!(asked, [0]);
+        gate.encoded([0], at(1));
+        // In other light it is as red as it was.
+        let darker = |i: u32| Some(red(i).unwrap_or(grey(i)).map(|part| (f32::from(part) * 0.8) as u8));
+        assert_eq!(gate.needs(&street(&darker, 2), &tiles), []);
     }
 
     #[test]
