@@ -128,10 +128,10 @@ fn a_cyclist_is_one_from_the_first_on() {
 
 #[test]
 fn who_gets_on_a_bicycle_becomes_a_cyclist() {
-    let told = told(100, |frame| match frame {
+    let told = told(55, |frame| match frame {
         0..3 => vec![],
         3..8 => vec![bicycle(40 + 3 * (frame - 3))],
-        // The person comes to where it stands, gets on, and rides off.
+        // The person, before a road as bright, comes to where it stands, gets on, and rides off: for three seconds.
         8..38 => vec![person(280 - 7 * (frame - 8)), bicycle(55)],
         38..41 => vec![person(67), bicycle(55)],
         _ => vec![person(67 + 3 * (frame - 41)), bicycle(55 + 3 * (frame - 41))],

@@ -9,7 +9,7 @@ use super::followed::Followed;
 const FITS: f32 = 0.6;
 
 /// Notes which detections of one prompt are in company. One of those that is where a thing of another prompt should be, and none
-/// of its own, is known as that thing: as what it looked like by itself. `size` is the frame's, pixels.
+/// of its own, is known as that thing for a while: as what it looked like by itself. `size` is the frame's, pixels.
 pub fn accompany(found: &mut [Detection], followed: &[Followed], size: (u32, u32)) {
     for detection in found {
         let area = detection.area;
@@ -19,7 +19,8 @@ pub fn accompany(found: &mut [Detection], followed: &[Followed], size: (u32, u32
         detection.accompanied = others.iter().any(is_shown);
         let is_own = itself.iter().any(|thing| thing.prompt == detection.prompt);
         if detection.accompanied && !is_own && detection.known.is_none() {
-            detection.known = itself.iter().find(|thing| thing.entire).and_then(|thing| thing.look.clone());
+            detection.known =
+                itself.iter().find(|thing| thing.entire && !thing.can_be_another()).and_then(|thing| thing.look.clone());
         }
     }
 }
@@ -70,7 +71,10 @@ mod tests {
         // The prompt's own thing is what its crop shows.
         assert_eq!(seen(&[thing(0, 0.5, 0.06), person.clone(), bicycle.clone()]), (true, None));
         // What was not all in view yet may be more than it looked like.
-        assert_eq!(seen(&[Followed { entire: false, ..person.clone() }, bicycle]), (true, None));
+        assert_eq!(seen(&[Followed { entire: false, ..person.clone() }, bicycle.clone()]), (true, None));
+        // Who has been with it for long may have got on it.
+        let long = Duration::from_secs(5);
+        assert_eq!(seen(&[Followed { together: long, ..person.clone() }, bicycle]), (true, None));
         // One thing, followed for two prompts.
         assert_eq!(seen(&[person, thing(2, 0.505, 0.06)]), (false, None));
     }

@@ -6,8 +6,6 @@
 //! into view right beside one of them is what of the box is left at the frame's edge, and where one goes out of view, what
 //! reaches further in than it can.
 
-use std::time::Duration;
-
 use super::followed::{Followed, Heading};
 use super::held::{Held, Within, held, owners};
 use super::{Detection, Part, beside};
@@ -28,8 +26,6 @@ const AS_HIGH: f32 = 0.8;
 /// What comes into view before a thing is at least so high and so wide as these shares of it.
 const COMER_HIGH: f32 = 0.7;
 const COMER_WIDE: f32 = 0.15;
-/// Things that have been together for so long can have become what they look like: somebody has got on a bicycle.
-const JOINED: Duration = Duration::from_secs(4);
 /// What is met where a thing goes out of view reaches further in by at least this share of the thing's width.
 const MET: f32 = 0.3;
 
@@ -129,7 +125,7 @@ fn beside_located(around: &UnitBox, within: &Within, foreground: &Foreground) ->
     let own: Vec<&Held> = located.iter().copied().filter(|held| held.own).collect();
     let asked = if own.is_empty() && supposed.is_empty() { &located } else { &own };
     // What it looked like by itself counts for the thing if it is no mistake, against another prompt's for a while.
-    let stays = |held: &Held| if held.own { held.thing.certain } else { held.thing.together < JOINED };
+    let stays = |held: &Held| if held.own { held.thing.certain } else { !held.thing.can_be_another() };
     let known = |held: &&Held| Piece {
         area: held.area,
         part: if held.own { Part::Located } else { Part::Supposed },
@@ -189,6 +185,7 @@ fn drawn(area: &UnitBox, by: f32) -> UnitBox {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use jiff::Timestamp;
 

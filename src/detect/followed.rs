@@ -11,6 +11,8 @@ use crate::regions::Cutout;
 const ALIKE: f32 = 0.6;
 /// or, where that is not known, overlap by this.
 const SAME_IOU: f32 = 0.5;
+/// Things that have been together for so long can have become what they look like: somebody has got on a bicycle.
+const JOINED: Duration = Duration::from_secs(4);
 
 /// Which way a thing goes across the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,11 @@ impl Followed {
     /// that is itself at the edge, or of which there is more than ever came into view, may be all of it.
     pub(super) fn is_joined_at_edge(&self, area: &UnitBox) -> bool {
         !self.is_cut && (area.x0 <= 0.0 && self.seen.x0 > 0.0 || area.x1 >= 1.0 && self.seen.x1 < 1.0)
+    }
+
+    /// Whether it can have become another thing, together with what it has been with for a while.
+    pub(super) fn can_be_another(&self) -> bool {
+        self.together >= JOINED
     }
 
     /// The edge of the frame at which it goes out of view, if it does.
