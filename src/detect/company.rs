@@ -19,8 +19,10 @@ pub fn accompany(found: &mut [Detection], followed: &[Followed], size: (u32, u32
         detection.accompanied = others.iter().any(is_shown);
         let is_own = itself.iter().any(|thing| thing.prompt == detection.prompt);
         if detection.accompanied && !is_own && detection.known.is_none() {
-            detection.known =
-                itself.iter().find(|thing| thing.entire && !thing.can_be_another()).and_then(|thing| thing.look.clone());
+            detection.known = itself
+                .iter()
+                .find(|thing| thing.entire && !thing.can_be_another())
+                .and_then(|thing| thing.look.clone());
         }
     }
 }

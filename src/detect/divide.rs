@@ -26,8 +26,10 @@ const AS_HIGH: f32 = 0.8;
 /// What comes into view before a thing is at least so high and so wide as these shares of it.
 const COMER_HIGH: f32 = 0.7;
 const COMER_WIDE: f32 = 0.15;
-/// What is met where a thing goes out of view reaches further in by at least this share of the thing's width.
+/// What is met where a thing goes out of view reaches further in by at least this share of the thing's width,
 const MET: f32 = 0.3;
+/// or, where what the thing looks like is known and not to be seen, of its longer side.
+const MET_UNSEEN: f32 = 0.1;
 
 /// A part of a box, how that was told, which things were known again beside it, and if it is one that is followed, as what that is
 /// known: what it looked like by itself.
@@ -79,7 +81,7 @@ fn parts(around: &UnitBox, within: &Within, foreground: &Foreground) -> Option<V
     }
     let mut areas: Vec<UnitBox> = held.iter().map(|held| held.area).collect();
     if let [thing] = held
-        && is_met(around, thing.thing)
+        && is_met(around, thing.thing, foreground)
     {
         return Some(vec![Piece::supposed(thing.area), Piece::another(*around, held)]);
     }
@@ -166,9 +168,15 @@ fn is_met_by(held: &Held, comer: &UnitBox) -> bool {
         && comer.x1 - comer.x0 >= COMER_WIDE * (area.x1 - area.x0)
 }
 
-/// Whether a thing that goes out of view meets another in this box: it reaches further in than the thing can.
-fn is_met(around: &UnitBox, thing: &Followed) -> bool {
-    let (expected, least) = (&thing.expected, MET * (thing.whole.x1 - thing.whole.x0));
+/// Whether a thing that goes out of view, and was not known again, meets another in this box: it reaches further in than the
+/// thing can.
+fn is_met(around: &UnitBox, thing: &Followed, foreground: &Foreground) -> bool {
+    let Followed { expected, whole, .. } = thing;
+    let width = whole.x1 - whole.x0;
+    let (columns, rows) = foreground.size();
+    let height = (whole.y1 - whole.y0) * rows as f32 / columns.max(1) as f32;
+    let is_unseen = thing.entire && !thing.is_cut && thing.cutout.is_some();
+    let least = if is_unseen { (MET_UNSEEN * width.max(height)).min(MET * width) } else { MET * width };
     match thing.leaves() {
         Some(Heading::Left) => around.x0 <= 0.0 && around.x1 - expected.x1 >= least,
         Some(Heading::Right) => around.x1 >= 1.0 && expected.x0 - around.x0 >= least,
@@ -361,6 +369,30 @@ mod tests {
         assert_eq!(divide(both, Some(Heading::Right)), [both]);
         assert_eq!(divide(both, None), [both]);
         assert_eq!(divide(at(0.0, 0.09375), Some(Heading::Left)), [at(0.0, 0.09375)]);
+    }
+
+    #[test]
+    fn what_hides_a_thing_that_goes_out_of_view_is_soon_another() {
+        let (red, blue) = ([200, 40, 40], [40, 60, 200]);
+        let (expected, comer) = (at(0.0, 0.1875), at(0.0, 0.25));
+        let cutout = foreground(&[(at(0.25, 0.5625), red)]).cutout(&at(0.25, 0.5625)).map(Arc::new);
+        let leaves = Followed {
+            whole: UnitBox { x0: -0.125, ..expected },
+            heading: Some(Heading::Left),
+            seen: at(0.0, 0.21875),
+            cutout,
+            ..known(&expected)
+        };
+        let divide = |thing: &Followed, shown| -> Vec<(UnitBox, Part)> {
+            let found = vec![Detection::new(0, comer, 0.9)];
+            let divided = divided(found, std::slice::from_ref(thing), &foreground(&[(comer, shown)]));
+            divided.iter().map(|detection| (detection.area, detection.part)).collect()
+        };
+        assert_eq!(divide(&leaves, blue), [(expected, Part::Supposed), (comer, Part::Supposed)]);
+        // It is there itself, and slower than was expected, or may be, for all that is known.
+        assert_eq!(divide(&leaves, red).len(), 1);
+        assert_eq!(divide(&Followed { cutout: None, ..leaves.clone() }, blue), [(comer, Part::No)]);
+        assert_eq!(divide(&Followed { is_cut: true, ..leaves }, blue), [(comer, Part::No)]);
     }
 
     #[test]

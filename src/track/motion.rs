@@ -18,8 +18,11 @@ const UNSTEADY_SIZE: f32 = 0.1;
 const STEADY_S: f32 = 4.0;
 /// After this long nothing more is forgotten of where it was. Seconds.
 const FORGOTTEN_S: f32 = 4.0;
-/// A rate of so many deviations is clear.
+/// A rate of so many deviations is clear,
 const CLEAR: f32 = 2.0;
+/// as is one of so many sizes a second that stays for so long: of what is large, boxes are more exact than that.
+const GOES: f32 = 0.2;
+const GOES_ON_S: f32 = 0.8;
 /// A thing of which less than this is in the frame has left.
 const INSIDE: f32 = 0.3;
 
@@ -76,6 +79,8 @@ pub struct Motion {
     /// Size.
     w: Axis,
     h: Axis,
+    /// For how long it has gone the way that it goes, seconds.
+    steady: f32,
 }
 
 /// What things of this size move by: a person is narrow, and walks by its height.
@@ -94,6 +99,7 @@ impl Motion {
             y: Axis::new(y, PLACE_NOISE * sy, FIRST_SPEED * sy),
             w: Axis::new(w, SIZE_NOISE * sx, UNSTEADY_SIZE * sx),
             h: Axis::new(h, SIZE_NOISE * sy, UNSTEADY_SIZE * sy),
+            steady: 0.0,
         }
     }
 
@@ -105,6 +111,7 @@ impl Motion {
             y: self.y.after(seconds, UNSTEADY * sy),
             w: self.w.after(seconds, UNSTEADY_SIZE * sx),
             h: self.h.after(seconds, UNSTEADY_SIZE * sy),
+            steady: self.steady + seconds,
         }
     }
 
@@ -112,7 +119,11 @@ impl Motion {
     pub fn correct(&mut self, area: &UnitBox, doubt: f32) {
         let area = &self.whole(area);
         let ((x, y), (sx, sy)) = (area.centre(), scales(area));
+        let before = self.x.rate;
         self.x.correct(x, doubt * PLACE_NOISE * sx);
+        if before * self.x.rate <= 0.0 || self.x.rate.abs() < GOES * sx {
+            self.steady = 0.0;
+        }
         self.y.correct(y, doubt * PLACE_NOISE * sy);
         self.w.correct(area.x1 - area.x0, doubt * SIZE_NOISE * sx);
         self.h.correct(area.y1 - area.y0, doubt * SIZE_NOISE * sy);
@@ -136,6 +147,7 @@ impl Motion {
     /// The same thing, at rest.
     pub fn halt(&mut self) {
         [&mut self.x, &mut self.y, &mut self.w, &mut self.h].into_iter().for_each(|axis| axis.rate = 0.0);
+        self.steady = 0.0;
     }
 
     /// Where it is. May reach out of the frame.
@@ -165,7 +177,8 @@ impl Motion {
     pub fn heading(&self) -> Option<Heading> {
         let Axis { rate, spread: [.., variance], .. } = self.x;
         let way = if rate < 0.0 { Heading::Left } else { Heading::Right };
-        (rate.abs() > CLEAR * variance.max(0.0).sqrt()).then_some(way)
+        let is_clear = rate.abs() > CLEAR * variance.max(0.0).sqrt() || self.steady >= GOES_ON_S;
+        is_clear.then_some(way)
     }
 
     /// Whether it is in the frame no more, or hardly.
@@ -209,6 +222,22 @@ mod tests {
         assert_eq!((motion.heading(), Motion::new(&at(0.2)).heading()), (Some(Heading::Right), None));
         let fits = |x| motion.after(0.5).misfit(&at(x)).0;
         assert!(fits(0.5) < 0.2 && fits(0.7) > 2.0 && fits(0.5) < fits(0.45), "{} {}", fits(0.5), fits(0.7));
+    }
+
+    #[test]
+    fn what_is_large_has_a_way_once_it_has_gone_it_for_a_while() {
+        let heading = |place: &dyn Fn(i16) -> f32| {
+            let wide = |step| UnitBox::new(0.1 + place(step), 0.4, 0.6 + place(step), 0.6);
+            let mut motion = Motion::new(&wide(0));
+            (1..8).for_each(|step| {
+                motion = motion.after(0.2);
+                motion.correct(&wide(step), 1.0);
+            });
+            motion.heading()
+        };
+        assert_eq!(heading(&|step| 0.04 * f32::from(step)), Some(Heading::Right));
+        assert_eq!(heading(&|step| 0.02 * f32::from(step % 2)), None, "it trembles");
+        assert_eq!(heading(&|step| 0.04 * f32::from(step.min(9 - step))), None, "it has turned round");
     }
 
     #[test]
