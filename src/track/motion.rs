@@ -23,6 +23,8 @@ const CLEAR: f32 = 2.0;
 /// as is one of so many sizes a second that stays for so long: of what is large, boxes are more exact than that.
 const GOES: f32 = 0.2;
 const GOES_ON_S: f32 = 0.8;
+/// Of the time that it was not seen, no more is taken to have gone on like that. Seconds.
+const UNSEEN_S: f32 = 0.25;
 /// A thing of which less than this is in the frame has left.
 const INSIDE: f32 = 0.3;
 
@@ -111,7 +113,7 @@ impl Motion {
             y: self.y.after(seconds, UNSTEADY * sy),
             w: self.w.after(seconds, UNSTEADY_SIZE * sx),
             h: self.h.after(seconds, UNSTEADY_SIZE * sy),
-            steady: self.steady + seconds,
+            steady: self.steady + seconds.min(UNSEEN_S),
         }
     }
 
@@ -238,6 +240,9 @@ mod tests {
         assert_eq!(heading(&|step| 0.04 * f32::from(step)), Some(Heading::Right));
         assert_eq!(heading(&|step| 0.02 * f32::from(step % 2)), None, "it trembles");
         assert_eq!(heading(&|step| 0.04 * f32::from(step.min(9 - step))), None, "it has turned round");
+        let mut seen_twice = Motion::new(&UnitBox::new(0.1, 0.4, 0.6, 0.6)).after(0.2);
+        seen_twice.correct(&UnitBox::new(0.14, 0.4, 0.64, 0.6), 1.0);
+        assert_eq!(seen_twice.after(1.0).heading(), None);
     }
 
     #[test]
