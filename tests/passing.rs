@@ -114,7 +114,7 @@ fn a_person_who_passes_before_a_bicycle_is_no_cyclist() {
         0..3 => vec![],
         _ => vec![person(280 - 5 * (frame - 3)), bicycle(40 + 3 * (frame - 3))],
     });
-    assert_eq!(told, ["bicycle", "person"]);
+    assert_eq!(told, ["person", "bicycle"]);
 }
 
 #[test]

@@ -6,8 +6,9 @@
 //! into view right beside one of them is what of the box is left at the frame's edge, and where one goes out of view, what
 //! reaches further in than it can.
 
-use super::followed::{Followed, Heading};
+use super::followed::Followed;
 use super::held::{Held, Within, held, owners};
+use super::meeting::{is_met, is_met_by};
 use super::{Detection, Part, beside};
 use crate::clip::Embedding;
 use crate::frame::UnitBox;
@@ -23,13 +24,6 @@ const REST: f32 = 0.4;
 const REST_OF_OTHER: f32 = 0.1;
 /// A thing that is drawn to what was known of it is as high as this share of what it was in.
 const AS_HIGH: f32 = 0.8;
-/// What comes into view before a thing is at least so high and so wide as these shares of it.
-const COMER_HIGH: f32 = 0.7;
-const COMER_WIDE: f32 = 0.15;
-/// What is met where a thing goes out of view reaches further in by at least this share of the thing's width,
-const MET: f32 = 0.3;
-/// or, where what the thing looks like is known and not to be seen, of its longer side.
-const MET_UNSEEN: f32 = 0.1;
 
 /// A part of a box, how that was told, which things were known again beside it, and if it is one that is followed, as what that is
 /// known: what it looked like by itself.
@@ -159,31 +153,6 @@ fn is_as_high(area: &UnitBox, around: &UnitBox) -> bool {
     area.y1 - area.y0 >= AS_HIGH * (around.y1 - around.y0)
 }
 
-/// Whether what does not show a thing comes into view at the frame's edge, beside the thing or before it: all along the edge,
-/// and not one of its wheels.
-fn is_met_by(held: &Held, comer: &UnitBox) -> bool {
-    let area = &held.area;
-    held.thing.is_joined_at_edge(comer)
-        && comer.y1 - comer.y0 >= COMER_HIGH * (area.y1 - area.y0)
-        && comer.x1 - comer.x0 >= COMER_WIDE * (area.x1 - area.x0)
-}
-
-/// Whether a thing that goes out of view, and was not known again, meets another in this box: it reaches further in than the
-/// thing can.
-fn is_met(around: &UnitBox, thing: &Followed, foreground: &Foreground) -> bool {
-    let Followed { expected, whole, .. } = thing;
-    let width = whole.x1 - whole.x0;
-    let (columns, rows) = foreground.size();
-    let height = (whole.y1 - whole.y0) * rows as f32 / columns.max(1) as f32;
-    let is_unseen = thing.entire && !thing.is_cut && thing.cutout.is_some();
-    let least = if is_unseen { (MET_UNSEEN * width.max(height)).min(MET * width) } else { MET * width };
-    match thing.leaves() {
-        Some(Heading::Left) => around.x0 <= 0.0 && around.x1 - expected.x1 >= least,
-        Some(Heading::Right) => around.x1 >= 1.0 && expected.x0 - around.x0 >= least,
-        None => false,
-    }
-}
-
 /// The area moved sideways, if that is not far.
 fn drawn(area: &UnitBox, by: f32) -> UnitBox {
     let near = by.abs() <= DRAWN * (area.x1 - area.x0);
@@ -199,6 +168,7 @@ mod tests {
 
     use super::*;
     use crate::clip::Embedding;
+    use crate::detect::followed::Heading;
     use crate::frame::Frame;
 
     fn at(x0: f32, x1: f32) -> UnitBox {

@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod followed;
 pub mod heat;
 mod held;
+mod meeting;
 pub mod relation;
 pub mod whereabouts;
 

@@ -249,3 +249,35 @@ impl Track {
         self.motion.halt();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::parse;
+    use crate::frame::UnitBox;
+
+    /// Whether a thing is known among others, of whose six sixths one comes into view in each fifth of a second; from the second
+    /// on, its crop shows something else too, or not.
+    fn is_known(accompanied: bool) -> bool {
+        let text = "[[camera]]\nname = \"gate\"\nsource = \"test://smpte\"\n[[camera.prompt]]\nphrases = \"a dog\"";
+        let events = parse(text, "test", Path::new(""), false).expect("valid").cameras.remove(0).events;
+        let at = |step: u8| Timestamp::from_millisecond(200 * i64::from(step)).expect("in range");
+        let seen = |step: u8| {
+            let cells = vec![Some([200.0, 40.0, 40.0]); 4 * usize::from(step + 1)];
+            let area = UnitBox::new(0.0, 0.4, 0.05 * f32::from(step + 1), 0.6);
+            let cutout = Some(Arc::new(Cutout::new(usize::from(step + 1), cells)));
+            Detection { cutout, accompanied: accompanied && step > 0, ..Detection::new(0, area, 0.9) }
+        };
+        let mut track = Track::new(0, seen(0), Severity::Alert, 0, at(0));
+        (1..6).for_each(|step| track.take(seen(step), false, &events, at(step)));
+        track.followed(0, at(5)).expect("it is clear where it is").cutout.is_some()
+    }
+
+    #[test]
+    fn a_small_part_of_what_has_come_in_is_nothing_to_know_it_by() {
+        assert!(is_known(false));
+        assert!(!is_known(true), "by itself only its first sixth was seen");
+    }
+}

@@ -372,24 +372,6 @@ mod tests {
     }
 
     #[test]
-    fn a_small_part_of_what_has_come_in_is_nothing_to_know_it_by() {
-        let is_known = |accompanied| {
-            let mut tracker = tracker();
-            for step in 0..6u8 {
-                let area = UnitBox::new(0.0, 0.4, 0.05 * f32::from(step + 1), 0.6);
-                let cells = vec![Some([200.0, 40.0, 40.0]); 4 * usize::from(step + 1)];
-                let cutout = Some(Arc::new(Cutout::new(usize::from(step + 1), cells)));
-                let accompanied = accompanied && step > 0;
-                let seen = Detection { cutout, accompanied, ..Detection::new(0, area, 0.9) };
-                tracker.step(vec![seen], at(200 * i64::from(step)));
-            }
-            tracker.followed(0, at(1000)).map(|thing| thing.cutout.is_some()).collect::<Vec<_>>()
-        };
-        assert_eq!(is_known(false), [true]);
-        assert_eq!(is_known(true), [false], "by itself only its first sixth was seen");
-    }
-
-    #[test]
     fn a_clock_set_back_ends_nothing() {
         let mut tracker = tracker();
         tracker.step(vec![seen(0.1, 0.8)], at(100_000));
