@@ -66,7 +66,15 @@ need_rust() {
     PATH="/usr/bin:$PATH"
     hash -r
     found=$(rust_version)
-    at_least "${found:-0}" "$wanted" || die "Rust $wanted or newer is needed, Debian gives ${found:-none}; install it by rustup"
+    if ! at_least "${found:-0}" "$wanted"; then
+      # It was there already, from before an update.
+      say "Updating: rustc-web cargo-web"
+      as_root apt-get update -qq
+      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends rustc-web cargo-web >/dev/null || true
+      hash -r
+      found=$(rust_version)
+    fi
+    at_least "${found:-0}" "$wanted" || die "Rust $wanted or newer is needed, apt's sources give ${found:-none}: Debian 12's security suite has it, or rustup"
   elif [ "$(command -v rustc)" = /usr/bin/rustc ] && installed rustc-web; then
     # It came with an earlier call, which may have needed less.
     install_packages "$@"
