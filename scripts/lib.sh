@@ -25,9 +25,13 @@ installed() { [ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null)" = '
 install_packages() {
   local missing=() package
   for package in "$@"; do installed "$package" || missing+=("$package"); done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || die "These Debian packages are needed: ${missing[*]}"
-  say "Installing: ${missing[*]}"
+  [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
+}
+
+# Installs the named Debian packages, or updates those that are there.
+apt_install() {
+  command -v apt-get >/dev/null || die "These Debian packages are needed: $*"
+  say "Installing: $*"
   as_root apt-get update -qq
   # Debian starts a newly installed mosquitto on port 1883. The scripts start their own, so that one is not wanted.
   local guard=/usr/sbin/policy-rc.d ours=no
@@ -37,9 +41,9 @@ install_packages() {
     as_root chmod +x $guard
   fi
   local status=0
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || status=$?
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null || status=$?
   [ $ours = no ] || as_root rm -f $guard
-  [ $status = 0 ] || die "apt-get could not install: ${missing[*]}"
+  [ $status = 0 ] || die "apt-get could not install: $*"
 }
 
 # Says so if less than $1 GB are free for the build: a full disk fails in the linker, with a message that names no disk.
@@ -62,18 +66,12 @@ need_rust() {
   found=$(rust_version)
   if [ -z "$found" ] || ! at_least "$found" "$wanted" || ! command -v cargo >/dev/null; then
     [ -z "$found" ] || say "Rust $found is too old (at least $wanted is needed); taking Debian's newest beside it"
-    install_packages rustc-web cargo-web "$@"
     PATH="/usr/bin:$PATH"
     hash -r
+    if at_least "$(rust_version)" "$wanted"; then install_packages rustc-web cargo-web "$@"
+    else apt_install rustc-web cargo-web "$@"; fi
+    hash -r
     found=$(rust_version)
-    if ! at_least "${found:-0}" "$wanted"; then
-      # It was there already, from before an update.
-      say "Updating: rustc-web cargo-web"
-      as_root apt-get update -qq
-      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends rustc-web cargo-web >/dev/null || true
-      hash -r
-      found=$(rust_version)
-    fi
     at_least "${found:-0}" "$wanted" || die "Rust $wanted or newer is needed, apt's sources give ${found:-none}: Debian 12's security suite has it, or rustup"
   elif [ "$(command -v rustc)" = /usr/bin/rustc ] && installed rustc-web; then
     # It came with an earlier call, which may have needed less.

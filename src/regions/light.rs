@@ -23,9 +23,14 @@ pub fn gain(before: impl ExactSizeIterator<Item = f32>, now: impl Iterator<Item 
     if (ratios.len() as f32) < LEAST * asked {
         return None;
     }
-    let middle = ratios.len() / 2;
-    let (_, median, _) = ratios.select_nth_unstable_by(middle, f32::total_cmp);
-    (1.0 / MOST..=MOST).contains(median).then_some(*median)
+    let gain = median(&mut ratios);
+    (1.0 / MOST..=MOST).contains(&gain).then_some(gain)
+}
+
+/// The middle one of these, the upper of two. There must be one.
+pub fn median(values: &mut [f32]) -> f32 {
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 /// A cell as it would be in light that is so many times as bright.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::grid::Tile;
-use super::light;
+use super::light::{self, median};
 use super::thumbnail::{Cell, Thumbnail, apart, lit};
 use crate::frame::Frame;
 
@@ -72,11 +72,6 @@ impl Noise {
         brightness > LEAST_STEP.max(ABOVE_NOISE * self.brightness)
             || colour > LEAST_COLOUR.max(ABOVE_NOISE * self.colour)
     }
-}
-
-fn median(values: &mut [f32]) -> f32 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 /// A frame as the gate sees it.
