@@ -134,7 +134,7 @@ impl Watch {
         let kept = (limit / CONFIRMING).clamp(1, confirm::MOST);
         let rest = limit.saturating_sub(kept).max(1);
         let followed = self.followed(frame.captured);
-        let mut spent = self.looks.see(&frame, encoder, &mut self.bank, rest, &followed)?;
+        let mut spent = self.looks.see(&frame, encoder, &self.bank, rest, &followed)?;
         let calibration = self.looks.calibration();
         let threshold = |(prompt, settings)| probability(calibration.threshold(prompt, settings));
         let thresholds: Vec<f32> = self.camera.prompts.iter().enumerate().map(threshold).collect();

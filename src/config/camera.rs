@@ -205,17 +205,33 @@ pub(super) fn at_most(table: &Table<'_>, key: &str, found: usize) {
     }
 }
 
-/// What most cameras see when nothing is there, and what else is often there.
+/// What every prompt is told apart from unless the settings say otherwise: surfaces that fill a picture without an object
+/// (streets, gardens, rooms, night), then objects that are common before cameras.
 pub fn default_negatives() -> Vec<String> {
     const NEGATIVES: &[&str] = &[
         "an empty street",
         "a road",
-        "a building",
+        "asphalt",
+        "pavement",
+        "road markings",
+        "a shadow on the ground",
         "a wall",
+        "a building",
+        "a window",
+        "a door",
+        "the floor",
+        "a carpet",
+        "furniture",
         "the sky",
         "trees",
+        "leaves",
+        "bushes",
         "grass",
         "a fence",
+        "a pole",
+        "water",
+        "snow",
+        "darkness",
         "background",
         "nothing",
         "a person",

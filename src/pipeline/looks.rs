@@ -19,9 +19,6 @@ use crate::regions::{Foreground, MotionGate, Tile, schedule};
 /// A tile whose picture stands still is looked at again after this long.
 const REFRESH: Duration = Duration::from_secs(10);
 
-/// Of the embeddings of one look, so many are asked how far they lie from unlike phrases.
-const ASKED: usize = 64;
-
 /// The background's best try of a window to be a prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Try {
@@ -161,7 +158,7 @@ impl Looks {
         &mut self,
         frame: &Frame,
         encoder: &dyn TileEncoder,
-        bank: &mut PromptBank,
+        bank: &PromptBank,
         limit: usize,
         followed: &[Vec<UnitBox>],
     ) -> Result<Spent, ModelError> {
@@ -187,10 +184,6 @@ impl Looks {
             }
             None => encoder.encode(frame, &crops)?.into_iter().map(|embedding| vec![embedding]).collect(),
         };
-        let all = embeddings.iter().flatten();
-        let some = all.clone().step_by(all.count().div_ceil(ASKED).max(1));
-        self.calibration.temperature.observe(some, &bank.unlike());
-        bank.attune(&self.calibration.temperature);
         for (tile, embeddings) in chosen.iter().zip(&embeddings) {
             for (spot, embedding) in self.spots_of(*tile).zip(embeddings) {
                 for (question, score) in bank.score(embedding).into_iter().enumerate() {

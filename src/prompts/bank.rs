@@ -4,7 +4,6 @@ use super::calibration::probability;
 use super::examples::{Examples, Likeness, together};
 use super::phrase::{colourless, in_templates, other_colours, other_sizes, overlaps, plainer, same_words};
 use super::relation::{Anchor, Place};
-use super::temperature::Temperature;
 use super::understood::Understood;
 use crate::clip::Embedding;
 use crate::config::settings::PromptSettings;
@@ -66,12 +65,8 @@ pub struct PromptBank {
     entries: Vec<Entry>,
     /// By prompt.
     anchors: Vec<Option<usize>>,
-    /// The shared negatives: phrases that mean different things.
-    shared: Vec<Embedding>,
-    /// The model's own.
+    /// The logit scale that the model was trained with: cosines are multiplied by it before the softmax.
     logit_scale: f32,
-    /// The one that is used.
-    scale: f32,
 }
 
 /// All questions, and which of them is each prompt's anchor. Prompts that need the same anchor share it.
@@ -171,8 +166,7 @@ impl PromptBank {
             }
             entries.push(Entry { prompt: prompt.clone(), embedding: Some(own), contenders, examples: None, unlike });
         }
-        let shared = shared.into_iter().map(|(_, embedding)| embedding).collect();
-        Ok(Self { entries, anchors, shared, logit_scale, scale: logit_scale })
+        Ok(Self { entries, anchors, logit_scale })
     }
 
     /// The same bank, in which pictures help prompts: by prompt, what the model makes of its examples.
@@ -194,21 +188,6 @@ impl PromptBank {
     /// The question that asks for a prompt's anchor; `None` where it has none, or a zone.
     pub fn anchor(&self, prompt: usize) -> Option<usize> {
         self.anchors.get(prompt).copied().flatten()
-    }
-
-    /// Phrases that mean different things, to tell by how far apart pictures and phrases lie.
-    pub fn unlike(&self) -> Vec<&Embedding> {
-        const FEW: usize = 8;
-        if self.shared.len() >= FEW {
-            return self.shared.iter().collect();
-        }
-        let contenders = self.entries.iter().flat_map(|entry| entry.contenders.iter().map(|(_, embedding)| embedding));
-        self.entries.iter().filter_map(|entry| entry.embedding.as_ref()).chain(contenders).collect()
-    }
-
-    /// Scores at the scale that fits a camera's pictures from now on.
-    pub fn attune(&mut self, temperature: &Temperature) {
-        self.scale = temperature.scale(self.logit_scale);
     }
 
     /// How a tile answers to each question, in the order of [`Self::entries`].
@@ -246,7 +225,7 @@ impl PromptBank {
             None => (logit, unlike),
             Some(said) => (together(said.logit, logit), if said.logit < logit { said.runner_up } else { unlike }),
         };
-        Score { probability: probability(logit), logit, margin: logit / self.scale, runner_up }
+        Score { probability: probability(logit), logit, margin: logit / self.logit_scale, runner_up }
     }
 
     /// What words say of a tile.
@@ -261,7 +240,7 @@ impl PromptBank {
         let (mut runner_up, mut nearest, mut rest) = (0, f32::NEG_INFINITY, 0.0);
         for (index, (_, contender)) in contenders.iter().enumerate().filter(|(_, (phrase, _))| contends(phrase)) {
             let cosine = tile.cosine(contender);
-            rest += (self.scale * (cosine - own)).exp();
+            rest += (self.logit_scale * (cosine - own)).exp();
             if cosine > nearest {
                 (runner_up, nearest) = (index, cosine);
             }

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::background::{Background, Level, Light, PRIOR, WINDOW};
-use super::temperature::Temperature;
 use super::usual::Usual;
 use crate::config::settings::PromptSettings;
 use crate::frame::Frame;
@@ -16,8 +15,6 @@ const BRIGHT: f32 = 70.0;
 #[derive(Clone, Debug)]
 pub struct Calibration {
     prompts: Vec<Learnt>,
-    /// How far the camera's pictures lie from unlike phrases.
-    pub temperature: Temperature,
     light: Light,
     /// When the present window began.
     since: Option<Timestamp>,
@@ -71,7 +68,6 @@ impl Calibration {
     pub fn new(prompts: usize, parts: usize) -> Self {
         Self {
             prompts: vec![Learnt::new(parts); prompts],
-            temperature: Temperature::default(),
             light: Light::Bright,
             since: None,
         }

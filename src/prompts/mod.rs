@@ -9,7 +9,6 @@ pub mod paraphrase;
 pub mod phrase;
 mod places;
 pub mod relation;
-pub mod temperature;
 pub mod understood;
 pub mod usual;
 

@@ -2,7 +2,7 @@
 
 /// What a phrase is put into; the embeddings are averaged (CLIP, section 3.1.4). The first is the phrase itself.
 pub const TEMPLATES: &[&str] =
-    &["{}", "a photo of {}", "a picture of {}", "a blurry photo of {}", "a close-up of {}", "{} on the street"];
+    &["{}", "a photo of {}", "a picture of {}", "a blurry photo of {}", "a close-up of {}"];
 
 /// The eleven basic colour terms (Berlin and Kay, 1969).
 const COLOURS: &[&str] =
