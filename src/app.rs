@@ -20,7 +20,7 @@ use crate::clip::{ImageEncoder, Model, ModelError, Precision, Running, TileEncod
 use crate::config::Laid;
 use crate::config::settings::{CameraSettings, ModelSettings, Settings};
 use crate::mqtt::{self, MqttPublisher, Publisher, Request};
-use crate::prompts::PromptBank;
+use crate::prompts::{PhraseSpace, PromptBank};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::web::{self, Views};
@@ -188,9 +188,9 @@ pub fn phrase_warnings(model: &Model, cameras: &[CameraSettings]) -> Vec<String>
 /// What the model says of a phrase or an example, with the camera and prompt.
 pub fn banks(model: &Model, cameras: &[CameraSettings]) -> anyhow::Result<Vec<PromptBank>> {
     let text = model.phrases();
-    let scale = model.manifest().embedding.logit_scale;
+    let space = PhraseSpace::from(&model.manifest().embedding);
     let bank = |camera: &CameraSettings| {
-        PromptBank::new(&camera.prompts, &camera.negatives, scale, |phrase| text.encode(phrase))
+        PromptBank::new(&camera.prompts, &camera.negatives, space, |phrase| text.encode(phrase))
             .map_err(|(prompt, error)| anyhow::anyhow!("camera {}, prompt {prompt}: {error}", camera.name))
     };
     let banks: anyhow::Result<Vec<PromptBank>> = cameras.iter().map(bank).collect();

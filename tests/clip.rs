@@ -74,7 +74,7 @@ fn the_reference_images_are_reproduced() {
 
 #[test]
 fn the_embedded_model_knows_its_words() {
-    let model = Model::embedded().expect("opens");
+    let model = crate::support::rendered_model();
     let encoder = model.text_encoder().expect("loads");
     let cosine = |a: &str, b: &str| encoder.encode(a).expect("fits").cosine(&encoder.encode(b).expect("fits"));
     assert!(cosine("a bicycle", "a bike") > cosine("a bicycle", "a bus") + 0.2);
@@ -85,7 +85,7 @@ fn the_embedded_model_knows_its_words() {
 
 #[test]
 fn every_way_of_cutting_the_work_gives_the_same_embeddings() {
-    let model = Model::embedded().expect("opens");
+    let model = crate::support::rendered_model();
     let rgb: Vec<u8> = (0..200 * 120 * 3).map(|i| (i * 7 % 251) as u8).collect();
     let frame = Frame::new(200, 120, rgb, 0, Timestamp::UNIX_EPOCH).expect("a frame");
     let tiles: Vec<PixelRect> =
@@ -171,7 +171,7 @@ fn a_tokenizer_of_another_vocabulary_is_refused() {
 
 #[test]
 fn a_phrase_beyond_the_context_is_refused_with_its_length() {
-    let encoder = Model::embedded().expect("opens").text_encoder().expect("loads");
+    let encoder = crate::support::rendered_model().text_encoder().expect("loads");
     let found = encoder.encode(&"blue ".repeat(500)).expect_err("too long").to_string();
     assert!(found.contains("502 tokens") && found.contains("at most 32"), "{found}");
 }

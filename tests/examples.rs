@@ -60,7 +60,7 @@ fn examples_find_what_no_word_says_and_counter_examples_tell_it_from_what_is_ali
     SHOWN.iter().for_each(|column| shown.push(save(*column as usize)));
     // The first row of trash cans in other colours; the second is asked.
     (2 * COLUMNS..3 * COLUMNS).for_each(|index| counters.push(save(index as usize)));
-    let model = Model::embedded().expect("opens");
+    let model = crate::support::rendered_model();
     let embeddings = embeddings(&model, &crops);
     let asked = |prompt: &str| {
         let settings = parse(&camera(prompt), "test", folder.path(), false).expect("valid");
@@ -104,7 +104,7 @@ fn faults_in_examples_say_what_would_be_right() {
     let many = vec!["\"bin.png\""; 17].join(", ");
     let error = at(&format!("name = \"bin\"\nexamples = [{many}]")).expect_err("too many").to_string();
     assert!(error.contains("has 17, at most 16 are read"), "{error}");
-    let model = Model::embedded().expect("opens");
+    let model = crate::support::rendered_model();
     for (examples, wanted) in [
         ("\"text.jpg\"", "text.jpg is no readable photo"),
         ("\"bin.png#50,0,20,20\"", "reaches beyond the picture, which has 60x40 pixels"),

@@ -81,7 +81,7 @@ fn share(right: impl Iterator<Item = bool>) -> f64 {
 
 #[test]
 fn nouns_colours_and_pairs_that_it_never_saw_are_named() {
-    let model = Model::embedded().expect("opens");
+    let model = crate::support::rendered_model();
     let text = model.text_encoder().expect("loads");
     let set = set(&model);
     let nouns = encode(&text, set.nouns.iter().map(|noun| format!("a photo of {}", article(noun))));
@@ -100,7 +100,7 @@ fn nouns_colours_and_pairs_that_it_never_saw_are_named() {
 
 #[test]
 fn background_stays_below_what_finds_the_things() {
-    let model = Model::embedded().expect("opens");
+    let model = crate::support::rendered_model();
     let text = model.text_encoder().expect("loads");
     let set = set(&model);
     let nouns = encode(&text, set.nouns.iter().map(|noun| format!("a photo of {}", article(noun))));

@@ -45,7 +45,7 @@ fn phrases_that_say_where_and_how_many_are_answered() {
     let sheet = image::open(folder.join("relations.jpg")).expect("the scenes").into_rgb8();
     let [width, height] = ["width", "height"].map(|side| truth[side].as_u64().expect("a side") as u32);
     let other = std::env::var_os("LOOKOUT_SCENES_MODEL").map(PathBuf::from);
-    let model = other.as_deref().map_or_else(Model::embedded, Model::open).expect("opens");
+    let model = other.map_or_else(crate::support::rendered_model, |folder| Model::open(&folder).expect("opens"));
     let text = model.phrases();
     let scenes = truth["scenes"].as_array().expect("scenes");
     let first = camera(&scenes[0]);

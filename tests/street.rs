@@ -43,7 +43,7 @@ fn street<'a>(phrases: impl Iterator<Item = &'a str>, dense: bool) -> (Watch, Im
         "[[camera]]\nname = \"street\"\nsource = \"demo://street\"\nfps = {FPS}\ngrid = {{ dense = {dense} }}\n{prompts}"
     );
     let camera = lookout::config::parse(&text, "test", Path::new(""), false).expect("valid").cameras.remove(0);
-    let model = Model::embedded().expect("opens");
+    let model = crate::support::rendered_model();
     let cameras = std::slice::from_ref(&camera);
     let encoder = lookout::app::encoder(&model, cameras, 2, None).expect("loads");
     let bank = lookout::app::banks(&model, cameras).expect("embeds").remove(0);

@@ -20,7 +20,7 @@ const SIZE: (u32, u32) = (1280, 720);
 /// Arguments of `lookout bench`.
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// The name of an installed model, or a model's folder; without one, the embedded demo model
+    /// The name of an installed model, or a model's folder; without one, the embedded model
     #[arg(long)]
     model: Option<PathBuf>,
     /// Arithmetic, several by commas: the first is what the others are compared with

@@ -12,7 +12,7 @@ use crate::frame::{Frame, PixelRect};
 /// Arguments of `lookout embed`.
 #[derive(clap::Args)]
 pub struct EmbedArgs {
-    /// The name of an installed model, or a model's folder; without one, the embedded demo model
+    /// The name of an installed model, or a model's folder; without one, the embedded model
     #[arg(long)]
     model: Option<PathBuf>,
     /// A photo (repeatable)

@@ -30,7 +30,7 @@ pub(super) struct LookArgs {
     /// Probability from which a prompt counts, 0.01 to 0.99. Without it, it starts at 0.6 and follows the background
     #[arg(long)]
     threshold: Option<f32>,
-    /// The name of an installed model, or a model's folder; without one, the embedded demo model
+    /// The name of an installed model, or a model's folder; without one, the embedded model
     #[arg(long)]
     model: Option<PathBuf>,
     /// Arithmetic of the encoder; without it, what the model says

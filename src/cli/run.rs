@@ -35,14 +35,15 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says how to get a real model. Nothing is fetched that nobody has asked for.
+/// Says which model is used, and how to get one that knows more words. Nothing is fetched that nobody has asked for.
 fn offer() {
     let catalogue = Catalogue::here(None);
     let Some(entry) = catalogue.as_ref().ok().and_then(|catalogue| catalogue.find(&catalogue.default)) else { return };
     let name = &entry.name;
-    tracing::warn!(
-        "no model is named in the configuration, so the embedded demo model is used. `lookout models list` shows published \
-         ones; `lookout models pull {name}` fetches {} ({:.0} MB, {}), and name = {name:?} under [model] uses it",
+    tracing::info!(
+        "no model is named in the configuration, so the embedded one is used: it knows people, vehicles, animals and other \
+         common objects. `lookout models pull {name}` fetches {}, which knows more ({:.0} MB, {}); name = {name:?} under \
+         [model] uses it",
         entry.title,
         entry.size().0 as f64 / 1e6,
         entry.licence

@@ -132,6 +132,10 @@ pub struct Space {
     pub width: usize,
     /// What cosines are multiplied with before a softmax: the exponential of the learnt parameter.
     pub logit_scale: f32,
+    /// Two phrases count as synonyms from this cosine on, and then do not contend for a picture; measured on pairs of both
+    /// kinds. Absent where it was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synonym_cosine: Option<f32>,
 }
 
 /// Antialiased resizing, as Pillow does it.
@@ -249,6 +253,10 @@ impl Manifest {
         }
         if !(1..=65_536).contains(&self.embedding.width) {
             return Err(format!("embedding.width is {}, should be from 1 to 65536", self.embedding.width));
+        }
+        if self.embedding.synonym_cosine.is_some_and(|cosine| !(0.0..=1.0).contains(&cosine)) {
+            let found = self.embedding.synonym_cosine.unwrap_or_default();
+            return Err(format!("embedding.synonym_cosine is {found}, should be from 0 to 1"));
         }
         let scale = self.embedding.logit_scale;
         if !(scale > 0.0 && scale <= 1000.0) {

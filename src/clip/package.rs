@@ -119,7 +119,7 @@ impl Model {
         Ok(Self { shelf, manifest })
     }
 
-    /// The demo model that is part of the program.
+    /// The model that is part of the program.
     ///
     /// # Errors
     /// Only if the program was built with broken files.

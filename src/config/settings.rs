@@ -107,7 +107,7 @@ impl fmt::Debug for Secret {
 /// Which model, and how much of the machine it may use.
 #[derive(Clone, Debug)]
 pub struct ModelSettings {
-    /// A model folder, whether it was named by path or, installed, by name; `None` is the embedded demo model.
+    /// A model folder, whether it was named by path or, installed, by name; `None` is the embedded model.
     pub path: Option<PathBuf>,
     /// Threads that encode tiles, at least 1.
     pub threads: usize,

@@ -3,6 +3,7 @@
 use super::calibration::probability;
 use super::examples::{Examples, Likeness, together};
 use super::phrase::{colourless, in_templates, other_colours, other_sizes, overlaps, plainer, same_words};
+use super::phrase_space::PhraseSpace;
 use super::relation::{Anchor, Place};
 use super::understood::Understood;
 use crate::clip::Embedding;
@@ -103,7 +104,7 @@ impl PromptBank {
     pub fn new<E>(
         prompts: &[PromptSettings],
         negatives: &[String],
-        logit_scale: f32,
+        space: impl Into<PhraseSpace>,
         mut encode: impl FnMut(&str) -> Result<Embedding, E>,
     ) -> Result<Self, (String, E)> {
         let mut ensemble = |owner: &str, phrase: &str| -> Result<Embedding, (String, E)> {
@@ -112,6 +113,7 @@ impl PromptBank {
             let all: Vec<Embedding> = std::iter::once(bare.clone()).chain(rest).collect();
             Ok(Embedding::mean(&all).unwrap_or(bare))
         };
+        let PhraseSpace { logit_scale, synonym_cosine } = space.into();
         let (prompts, anchors) = questions(prompts);
         let mut embedded = Vec::new();
         for prompt in &prompts {
@@ -126,7 +128,7 @@ impl PromptBank {
         for phrase in negatives {
             shared.push((phrase.clone(), ensemble("negatives", phrase)?));
         }
-        let same_meaning = SAME_MEANING * apart(&shared);
+        let synonym_cosine = synonym_cosine.unwrap_or_else(|| 1.0 - SAME_MEANING * apart(&shared));
         let mut entries = Vec::new();
         for (index, prompt) in prompts.iter().enumerate() {
             let owner = prompt.name.as_str();
@@ -154,7 +156,7 @@ impl PromptBank {
             });
             let same = |(phrase, embedding): &(String, Embedding)| {
                 targets.iter().any(|own| overlaps(own, phrase))
-                    || alike.iter().any(|own| 1.0 - own.cosine(embedding) < same_meaning)
+                    || alike.iter().any(|own| own.cosine(embedding) > synonym_cosine)
             };
             contenders.extend(others.chain(shared.iter().cloned()).filter(|contender| !same(contender)));
             for phrase in &prompt.negatives {

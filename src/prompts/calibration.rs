@@ -66,11 +66,7 @@ pub fn probability(logit: f32) -> f32 {
 impl Calibration {
     /// Nothing learnt, for so many prompts over so many parts of the picture.
     pub fn new(prompts: usize, parts: usize) -> Self {
-        Self {
-            prompts: vec![Learnt::new(parts); prompts],
-            light: Light::Bright,
-            since: None,
-        }
+        Self { prompts: vec![Learnt::new(parts); prompts], light: Light::Bright, since: None }
     }
 
     /// Other parts speak from now on, or other prompts are asked: what they usually say is not known. What is still asked,

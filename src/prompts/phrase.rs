@@ -1,8 +1,7 @@
 //! A phrase: how it is put into templates, and what it must be told apart from.
 
 /// What a phrase is put into; the embeddings are averaged (CLIP, section 3.1.4). The first is the phrase itself.
-pub const TEMPLATES: &[&str] =
-    &["{}", "a photo of {}", "a picture of {}", "a blurry photo of {}", "a close-up of {}"];
+pub const TEMPLATES: &[&str] = &["{}", "a photo of {}", "a picture of {}", "a blurry photo of {}", "a close-up of {}"];
 
 /// The eleven basic colour terms (Berlin and Kay, 1969).
 const COLOURS: &[&str] =

@@ -55,7 +55,7 @@ fn picture(model: &Model) -> Embedding {
 
 /// Both towers give what those of the demo model give.
 fn is_demo(model: &Model) {
-    let demo = Model::embedded().expect("opens");
+    let demo = crate::support::rendered_model();
     let (text, image) = (phrase(model).cosine(&phrase(&demo)), picture(model).cosine(&picture(&demo)));
     assert!(text > SAME && image > SAME, "cosines {text} and {image}");
     assert!(model.manifest().files.all().iter().all(|file| file.sha256.is_some()));

@@ -64,7 +64,7 @@ fn a_pulled_model_is_the_published_one() {
     assert_eq!(manifest.origin, format!("{REPO} at {COMMIT}"));
     assert!(manifest.files.all().iter().all(|file| file.sha256.is_some()) && !manifest.text.fixed);
     let embedding = |model: &Model| model.text_encoder().expect("loads").encode("a blue bicycle").expect("encodes");
-    let (found, expected) = (embedding(&model), embedding(&Model::embedded().expect("opens")));
+    let (found, expected) = (embedding(&model), embedding(&crate::support::rendered_model()));
     assert!(found.cosine(&expected) > 0.9999);
     assert!(!machine.stage().exists(), "nothing is left of putting it together");
 }

@@ -52,7 +52,7 @@ class Part:
         chosen = [i for i, row in enumerate(rows) if row[0] == split]
         rows = [rows[i] for i in chosen]
         self.pixels = pixels[chosen]
-        if name == "windows":
+        if name in ("windows", "pseudo"):
             self.sets, label, box, self.others = ([r[i] for r in rows] for i in (1, 3, 4, 5))
             colour = [""] * len(rows)
             said = [""] * len(rows)
@@ -64,7 +64,7 @@ class Part:
         self.boxed = np.array([bool(b) and label != "background" for b, label in zip(box, self.labels)])
         self.captions = [s.split("|") if s else [] for s in said]
         self.colours = list(colour)
-        if name == "windows":
+        if name in ("windows", "pseudo"):
             for i, (where, label) in enumerate(zip(self.sets, self.labels)):
                 if where not in ("people-infrared",) and (label == "person" or label in VEHICLES):
                     self.colours[i] = measured_colour(self.pixels[i], label, self.boxes[i])

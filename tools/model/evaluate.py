@@ -128,7 +128,7 @@ def main():
     print("  ", {FOURTEEN[i]: f"{np.mean(found[nouns == i] == i):.2f}/{(nouns == i).sum()}" for i in range(14) if (nouns == i).any()})
     rows = [line.rstrip("\n").split("\t") for line in (args.data / "crops.tsv").open()]
     pixels = np.load(args.data / "crops.npy", mmap_mode="r")
-    held = [i for i, row in enumerate(rows) if row[0] == "held" and "Homework2" in row[1]]
+    held = [i for i, row in enumerate(rows) if row[0] == "held" and row[1].startswith("MachineLearning2020")]
     nouns20 = sorted(HELD_OUT)
     seen = model.see([Image.fromarray(pixels[i]) for i in held])[0]
     right = np.array([nouns20.index(rows[i][2]) for i in held])

@@ -25,7 +25,7 @@ import lexicon
 from data import Part, cut, weather
 from tower import SIZE, STRIDE, Tower, normalise
 
-PARTS = {"crops": 54, "windows": 48, "rendered": 14, "captioned": 12}
+PARTS = {"crops": 48, "windows": 44, "rendered": 10, "captioned": 10, "pseudo": 16}
 FROZEN = 6  # blocks that stay as they are
 GREYISH = {"silver", "grey", "white"}
 
@@ -82,17 +82,17 @@ def giou(a, b):
 
 class Batches:
     def __init__(self, folder: Path, phrases_of):
-        self.parts = {name: Part(folder, name, "train") for name in PARTS}
+        self.parts = {name: Part(folder, name, "train") for name in PARTS if (folder / f"{name}.tsv").exists()}
         self.phrases = phrases_of({v for part in self.parts.values() for v in part.labels})
         known = set(self.phrases.order) | {"background"}
         self.chances = {name: part.chances(known if name != "captioned" else {""}, {"windows": 0.25, "crops": 0.06, "rendered": 0.2}.get(name)) for name, part in self.parts.items()}
 
     def draw(self, rng):
         pictures, boxes, rows = [], [], []
-        for name, count in PARTS.items():
-            part = self.parts[name]
+        for name, part in self.parts.items():
+            count = PARTS[name]
             at = np.sort(np.searchsorted(self.chances[name], rng.uniform(0, 1 - 1e-9, count)))
-            loose = {"windows": (0.6, 1.02), "crops": (0.78, 1.0), "rendered": (0.85, 1.0), "captioned": (0.8, 1.0)}[name]
+            loose = {"windows": (0.6, 1.02), "pseudo": (0.6, 1.02), "crops": (0.78, 1.0), "rendered": (0.85, 1.0), "captioned": (0.8, 1.0)}[name]
             crops, box, off = cut(part.pixels[at], part.boxes[at], part.boxed[at], rng, loose, 0.15 if name == "windows" else 0.0)
             pictures.append(crops)
             boxes.append(box)

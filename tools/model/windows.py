@@ -158,7 +158,11 @@ def run(sources, out):
     rng = random.Random(5)
     rows, pixels = [], []
     for name, terms, complete, most, read in SETS:
-        found = list(read(sources))
+        try:
+            found = list(read(sources))
+        except FileNotFoundError as fault:
+            print(f"{name} is left out: {fault}", flush=True)
+            continue
         rng.shuffle(found)
         count, by_label = 0, {}
         for picture, boxes in found:

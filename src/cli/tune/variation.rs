@@ -6,9 +6,9 @@ use super::moments::Moments;
 use crate::cli::trial::Trial;
 use crate::clip::phrases::Phrases;
 use crate::config::settings::{CameraSettings, PromptSettings};
-use crate::prompts::PromptBank;
 use crate::prompts::paraphrase::{COMMON, paraphrases};
 use crate::prompts::phrase::{colourless, overlaps, plainer};
+use crate::prompts::{PhraseSpace, PromptBank};
 
 /// Negatives that are added at most.
 const NEGATIVES: usize = 3;
@@ -72,8 +72,8 @@ impl Asking<'_> {
     /// What the model says of a phrase.
     pub(super) fn bank(&self, variation: &Variation) -> anyhow::Result<PromptBank> {
         let camera = self.camera(variation);
-        let scale = self.trial.model.manifest().embedding.logit_scale;
-        let bank = PromptBank::new(&camera.prompts, &camera.negatives, scale, |phrase| self.text.encode(phrase))
+        let space = PhraseSpace::from(&self.trial.model.manifest().embedding);
+        let bank = PromptBank::new(&camera.prompts, &camera.negatives, space, |phrase| self.text.encode(phrase))
             .map_err(|(prompt, error)| anyhow::anyhow!("prompt {prompt}: {error}"))?;
         Ok(bank.with_examples_of(&self.trial.bank))
     }

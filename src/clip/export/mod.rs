@@ -181,7 +181,7 @@ pub fn survey(folder: &Path, given: &Given, fallback: &Given) -> Result<Survey, 
             integers: if tokens.is_int32() { Integers::Int32 } else { Integers::Int64 },
             words: None,
         },
-        embedding: Space { width: width.unwrap_or_default(), logit_scale },
+        embedding: Space { width: width.unwrap_or_default(), logit_scale, synonym_cosine: None },
     };
     Ok(Survey { manifest, sources, notes })
 }

@@ -13,7 +13,6 @@ use super::norm::LayerNorm;
 use super::patches::Patches;
 use super::rows::{Activation, Coded, Signed};
 use super::{Floats, fuse};
-use crate::clip::embedded;
 
 fn random(rng: &mut Rng, count: usize) -> Vec<f32> {
     (0..count).map(|_| rng.f32() * 2.0 - 0.8).collect()
@@ -212,9 +211,9 @@ fn patches_hold_their_squares_channel_by_channel() {
 
 #[test]
 fn everything_in_a_transformer_is_found_and_means_the_same() {
-    let bytes = embedded::file("vision.onnx").expect("embedded");
+    let bytes: &[u8] = include_bytes!("../../../models/demo/vision.onnx");
     let reader = onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
-    let mut model = reader.model_for_read(&mut &bytes[..]).expect("reads");
+    let mut model = reader.model_for_read(&mut &*bytes).expect("reads");
     let any = model.symbols.sym("N").to_dim();
     let shape: TVec<TDim> = tvec![any, 3.to_dim(), 64.to_dim(), 64.to_dim()];
     model.set_input_fact(0, InferenceFact::dt_shape(f32::datum_type(), shape)).expect("its input");
