@@ -75,22 +75,25 @@ pub(super) fn run(args: EvalArgs) -> anyhow::Result<()> {
     let part_s = (args.from, args.seconds.map_or(f64::INFINITY, |seconds| args.from + seconds));
     anyhow::ensure!(args.from >= 0.0, "--from is {}, should be 0 or more", args.from);
     anyhow::ensure!(part_s.1 > part_s.0, "--seconds is {}, should be above 0", args.seconds.unwrap_or_default());
-    let part = match (&args.video, args.photos) {
+    let mut truth = match (&args.video, args.photos) {
         (Some(_), _) => from_file.between(part_s.0, part_s.1),
         (None, Some(count)) => from_file.first(count),
         (None, None) => from_file,
     };
-    let truth = args.transform.map_or_else(|| part.clone(), |transform| transform.truth(part.clone()));
+    if let Some(transform) = args.transform {
+        truth = transform.truth(truth);
+    }
     let phrases = targets.iter().map(|target| target.phrase.as_str());
     let camera = args.look.camera(phrases, EventSettings::default())?;
-    let (encoder, bank) = args.look.load(&camera)?;
+    let model = args.look.open(None)?;
+    let (encoder, bank) = args.look.ready(&model, None, &camera)?;
     let evaluation = Evaluation { truth, targets, camera, bank, encoder, transform: args.transform, part_s };
     let pass = match (&args.video, &args.images) {
         (Some(video), _) => evaluation.video(video)?,
         (None, Some(folder)) => evaluation.photos(folder)?,
         (None, None) => anyhow::bail!("neither --images nor --video is given"),
     };
-    let totals = evaluation.totals(&pass);
+    let totals = evaluation.totals(&pass, model.manifest().name.clone());
     let outcomes = evaluation.outcomes(&pass, f64::from(args.look.threshold()));
     if let Some(warning) = totals.warning() {
         eprintln!("{warning}");
@@ -112,16 +115,15 @@ pub(super) fn run(args: EvalArgs) -> anyhow::Result<()> {
 }
 
 impl Evaluation {
-    fn totals(&self, pass: &Pass) -> Totals {
-        let coverage = match (pass.analysed.first(), pass.analysed.last()) {
-            (Some(_), Some(_)) => {
-                let judged: Vec<f64> = self.truth.images.iter().filter_map(|image| image.time_s).collect();
-                Coverage::new(&judged, pass.compared.len(), &pass.analysed, self.camera.fps)
-            }
-            _ => Coverage { judged: self.truth.images.len(), compared: pass.compared.len(), missed: 0 },
+    fn totals(&self, pass: &Pass, model: String) -> Totals {
+        let coverage = if pass.analysed.is_empty() {
+            Coverage { judged: self.truth.images.len(), compared: pass.compared.len(), missed: 0 }
+        } else {
+            let judged: Vec<f64> = self.truth.images.iter().filter_map(|image| image.time_s).collect();
+            Coverage::new(&judged, pass.compared.len(), &pass.analysed, self.camera.fps)
         };
         let Pass { frames, tiles, encoding, took, .. } = *pass;
-        Totals { coverage, frames, tiles, encoding, took }
+        Totals { model, coverage, frames, tiles, encoding, took }
     }
 
     fn outcomes(&self, pass: &Pass, threshold: f64) -> Vec<Outcome> {

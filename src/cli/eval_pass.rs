@@ -14,7 +14,7 @@ use crate::eval::events::Told;
 use crate::eval::precision::Found;
 use crate::eval::sampling::{Sample, Sampler};
 use crate::eval::timeline::lifetimes;
-use crate::eval::{Identity, PixelBox};
+use crate::eval::{Identity, PixelBox, Target};
 use crate::frame::{Frame, UnitBox};
 use crate::pipeline::{Sight, Watch};
 use crate::track::EventKind;
@@ -171,7 +171,7 @@ impl Evaluation {
         })?;
         pass.took = started.elapsed();
         bar.finish_and_clear();
-        let absent = self.targets.iter().all(|target| target.is_absent());
+        let absent = self.targets.iter().all(Target::is_absent);
         anyhow::ensure!(!pass.analysed.is_empty(), "{} has no frame from {} s on", path.display(), self.part_s.0);
         anyhow::ensure!(
             absent || !pass.compared.is_empty(),
@@ -201,7 +201,10 @@ impl Evaluation {
 
     /// The frame as `--transform` says.
     fn changed(&self, frame: Frame) -> Frame {
-        self.transform.map_or_else(|| frame.clone(), |transform| transform.frame(&frame))
+        match self.transform {
+            Some(transform) => transform.frame(&frame),
+            None => frame,
+        }
     }
 
     /// Holds the numbers of what is followed against the things on a picture.

@@ -35,6 +35,8 @@ pub(super) struct Events {
 
 /// What all prompts together took.
 pub(super) struct Totals {
+    /// The model's name.
+    pub(super) model: String,
     pub(super) coverage: Coverage,
     /// Pictures or frames that were analysed.
     pub(super) frames: usize,
@@ -189,6 +191,7 @@ pub(super) fn json(outcomes: &[Outcome], totals: &Totals) -> Value {
     });
     json!({
         "prompts": prompts.collect::<Vec<_>>(),
+        "model": totals.model,
         "mean_ap50": mean(outcomes.iter().map(|o| o.judged.ap50)),
         "mean_ap": mean(outcomes.iter().map(|o| o.judged.ap)),
         "pictures": totals.coverage.compared,
