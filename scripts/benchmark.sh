@@ -55,7 +55,7 @@ evaluate() {
   jq -r --arg set "$set" '
     def percent: if . == null then "–" else . * 1000 | round / 10 | tostring end;
     def number: if . == null then "–" else . * 10 | round / 10 | tostring end;
-    def ends(factor): if . == null then "" else " [\(.[0] * factor | round)–\(.[1] * factor | round)]" end;
+    def ends(factor): if . == null then "" else " [\(.[0] * factor * 10 | round / 10)–\(.[1] * factor * 10 | round / 10)]" end;
     def row: "| " + join(" | ") + " |";
     (["**\($set)**", "\(.pictures) judged, \(.analysed) analysed", "", "**\(.mean_ap50 | percent)**", "", "", "", "", "",
       (.encoder_passes_a_frame | number), "\(.encoder_ms_a_frame | round) / \(.total_ms_a_frame | round)"] | row),

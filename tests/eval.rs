@@ -127,15 +127,15 @@ fn frames_that_are_judged_now_and_then_are_compared_and_all_are_followed() {
     let folder = tempfile::tempdir().expect("a folder");
     let json = on_the_clip(&sparse(folder.path()), &["--prompt", "a pedestrian=person", "--prompt", "a fire=none"]);
     assert_eq!((&json["pictures"], &json["judged"]), (&Value::from(12), &Value::from(12)));
-    assert_eq!((&json["judged_without_frame"], &json["analysed"]), (&Value::from(0), &Value::from(48)));
+    assert_eq!(json["judged_without_frame"], 0);
+    let analysed = json["analysed"].as_u64().expect("a number");
+    assert!((48..=49).contains(&analysed), "{analysed} frames of 12 s at 4 a second");
     let (person, absent) = (&json["prompts"][0], &json["prompts"][1]);
     assert!(person["ap50"].as_f64().expect("boxes") > 0.6 && person["events"]["told"].as_u64() >= Some(1), "{person}");
     assert_eq!((&absent["ap50"], &absent["events"]["things"]), (&Value::Null, &Value::from(0)));
     assert!(absent["events"]["length_s"].as_f64().expect("a length") > 11.0, "all of it, judged or not");
-    for (of, interval) in [("ap50", "ap50_interval")] {
-        let ends = numbers(&person[interval]);
-        assert!((ends[0]..=ends[1]).contains(&person[of].as_f64().expect("boxes")), "{person}");
-    }
+    let ends = numbers(&person["ap50_interval"]);
+    assert!((ends[0]..=ends[1]).contains(&person["ap50"].as_f64().expect("boxes")), "{person}");
 }
 
 #[test]

@@ -146,7 +146,8 @@ mod tests {
     fn dense_truth_is_compared_at_each_analysed_frame() {
         let times: Vec<f64> = (0..40).map(|frame| f64::from(frame) / 10.0).collect();
         let all = chosen(10.0, 4.0, 5.0, &times);
-        assert_eq!(all.len(), 20);
+        // The last frame is half an interval after the last slot's middle.
+        assert_eq!(all.len(), 21);
         assert!(all.iter().all(|(time, judged)| judged.is_some_and(|index| times[index] == *time)));
     }
 
