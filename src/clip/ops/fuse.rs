@@ -15,6 +15,7 @@ use tract_onnx::tract_core::ops::nn::gelu_exact::GeluExact;
 use tract_onnx::tract_core::ops::nn::silu::Silu;
 use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, RmsNorm, Sigmoid};
 
+use super::conv::convolutions;
 use super::graph::{constant, is_binary, next, places, replace, row, scalar, values, with_constant};
 use super::heads::attention;
 use super::linear::{Dimension, Linear, Weights};
@@ -30,6 +31,11 @@ pub trait Coder {
 
     /// Whether attention is done in 8 bits.
     fn codes_attention(&self) -> bool;
+
+    /// The weights of a layer that stays in 32 bits whatever the others do.
+    fn floats(&mut self, _: &str, values: &[f32], outputs: usize) -> Arc<Weights> {
+        Arc::new(Weights::float(values, outputs, None))
+    }
 }
 
 /// Everything in 32 bits.
@@ -66,6 +72,7 @@ pub fn fuse(model: &mut TypedModel, coder: &mut dyn Coder) -> TractResult<()> {
     for id in 0..model.nodes.len() {
         each(model, id, chain)?;
     }
+    convolutions(model, coder)?;
     hear_one(model)?;
     // What was left of moving dimensions about.
     model.declutter()

@@ -5,6 +5,7 @@
 //! found by the rules in it and in `heads`.
 
 mod attention;
+mod conv;
 mod dense;
 mod fuse;
 mod graph;
@@ -19,6 +20,7 @@ mod tests;
 mod token;
 
 pub(super) use attention::Attention;
+pub(super) use conv::{Layer as ConvLayer, Network, Size};
 pub(super) use dense::add_patches;
 pub(super) use fuse::{Coder, Floats, fuse};
 pub(super) use linear::{Dimension, Linear, Plain, Watch, Weights};

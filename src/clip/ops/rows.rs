@@ -16,6 +16,8 @@ pub enum Activation {
     GeluTanh,
     /// `x * sigmoid(alpha * x)`: CLIP's "quick GELU" at 1.702, SiLU at 1.
     Swish(f32),
+    /// Between the least and the most that it lets through: ReLU up to the largest number, ReLU6 up to 6.
+    Clamp(f32, f32),
 }
 
 /// A block of rows in 8 bits: `value = scale * (byte - zero)`, with a scale and a zero for each row.
@@ -288,6 +290,7 @@ pub fn decode(
         Activation::Gelu => With(parts, Gelu {}).dispatch(),
         Activation::GeluTanh => With(parts, ApproxGelu {}).dispatch(),
         Activation::Swish(alpha) => With(parts, Swish { alpha }).dispatch(),
+        Activation::Clamp(low, high) => With(parts, Clamp(low, high)).dispatch(),
     }
 }
 
@@ -298,6 +301,7 @@ pub fn activate(values: &mut [f32], activation: Activation) {
         Activation::Gelu => Gelu {}.map_mut(values),
         Activation::GeluTanh => ApproxGelu {}.map_mut(values),
         Activation::Swish(alpha) => Swish { alpha }.map_mut(values),
+        Activation::Clamp(low, high) => Clamp(low, high).map_mut(values),
     }
 }
 
@@ -307,6 +311,16 @@ impl SimdUnaryOp<f32> for Same {
     #[inline(always)]
     fn eval<I: Isa>(&self, _: I, x: I::F32) -> I::F32 {
         x
+    }
+}
+
+struct Clamp(f32, f32);
+
+impl SimdUnaryOp<f32> for Clamp {
+    #[inline(always)]
+    fn eval<I: Isa>(&self, isa: I, x: I::F32) -> I::F32 {
+        let ops = isa.f32();
+        ops.min(ops.max(x, ops.splat(self.0)), ops.splat(self.1))
     }
 }
 

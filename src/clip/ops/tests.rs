@@ -48,6 +48,7 @@ fn activated(value: f32, activation: Activation) -> f32 {
                 * (1.0 + ((2.0 / std::f32::consts::PI).sqrt() * (value + 0.044_715 * value * value * value)).tanh())
         }
         Activation::Swish(alpha) => value / (1.0 + (-alpha * value).exp()),
+        Activation::Clamp(low, high) => value.max(low).min(high),
     }
 }
 
@@ -87,7 +88,13 @@ fn rows_that_are_all_nothing_stay_nothing() {
 #[test]
 fn a_linear_layer_is_what_it_is_in_both_arithmetics() {
     let mut rng = Rng::with_seed(2);
-    let activations = [Activation::None, Activation::Gelu, Activation::GeluTanh, Activation::Swish(1.702)];
+    let activations = [
+        Activation::None,
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Swish(1.702),
+        Activation::Clamp(-0.1, 0.5),
+    ];
     for (index, (rows, inputs, outputs)) in
         [(1, 64, 48), (50, 96, 33), (130, 40, 16), (3, 1500, 5)].into_iter().enumerate()
     {

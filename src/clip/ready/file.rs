@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// How such a file begins and ends; the last byte changes whenever the rest would be understood otherwise.
-const MARK: &[u8; 8] = b"lookout\x01";
+const MARK: &[u8; 8] = b"lookout\x02";
 /// Where the head is, how long, its checksum, and the mark.
 const FOOT: u64 = 8 + 8 + 4 + 8;
 

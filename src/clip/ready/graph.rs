@@ -2,6 +2,7 @@
 //! are is told apart from it, as weights and rows of numbers that lie elsewhere in the file.
 
 use std::any::TypeId;
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,9 @@ use tract_nnef::resource::Resource;
 use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::nn::gelu_exact::GeluExact;
 
-use crate::clip::ops::{Activation, Attention, Dimension, LayerNorm, Linear, Patches, Weights};
+use crate::clip::ops::{
+    Activation, Attention, ConvLayer, Dimension, LayerNorm, Linear, Network, Patches, Size, Weights,
+};
 
 /// What the invocation of an operation of ours is called, and the registry that knows it.
 const NAME: &str = "lookout_part";
@@ -44,6 +47,8 @@ pub(super) enum Part {
     Norm { scale: Row, shift: Row, epsilon: f32 },
     /// [`Patches`].
     Patches { side: usize },
+    /// [`Network`].
+    Network { inputs: Vec<Size>, layers: Vec<ConvLayer<Layer, Row>>, outputs: Vec<usize> },
 }
 
 /// A linear layer; its weights by number.
@@ -78,6 +83,10 @@ impl Part {
                 LayerNorm { scale: scale.of(rows)?, shift: shift.of(rows)?, epsilon: *epsilon }.into()
             }
             Self::Patches { side } => Patches { side: *side }.into(),
+            Self::Network { inputs, layers, outputs } => {
+                let layers = layers.iter().map(|layer| layer.map(|l| l.op(weights, rows), |row| row.of(rows)));
+                Network::new(inputs.clone(), layers.collect::<TractResult<_>>()?, outputs.clone())?.into()
+            }
         })
     }
 }
@@ -119,6 +128,11 @@ impl Found {
         })
     }
 
+    fn convolution(&mut self, layer: &ConvLayer<Linear, Arc<Vec<f32>>>) -> TractResult<ConvLayer<Layer, Row>> {
+        let found = RefCell::new(self);
+        layer.map(|linear| found.borrow_mut().layer(linear), |row| Ok(found.borrow_mut().row(row)))
+    }
+
     fn part(&mut self, node: &TypedNode) -> TractResult<Part> {
         if let Some(op) = node.op_as::<Linear>() {
             Ok(Part::Linear(self.layer(op)?))
@@ -128,6 +142,9 @@ impl Found {
             Ok(Part::Norm { scale: self.row(&op.scale), shift: self.row(&op.shift), epsilon: op.epsilon })
         } else if let Some(op) = node.op_as::<Patches>() {
             Ok(Part::Patches { side: op.side })
+        } else if let Some(op) = node.op_as::<Network>() {
+            let layers = op.layers().iter().map(|layer| self.convolution(layer)).collect::<TractResult<_>>()?;
+            Ok(Part::Network { inputs: op.inputs().to_vec(), layers, outputs: op.outputs().to_vec() })
         } else {
             bail!("{node} is no operation of ours")
         }
@@ -148,8 +165,14 @@ pub(super) fn write(model: &TypedModel, weights: &[Arc<Weights>]) -> TractResult
     model.properties.clear();
     let found = Arc::new(Mutex::new(Found { weights: weights.to_vec(), written: Written::default() }));
     let mut registry = registry();
-    for kind in [TypeId::of::<Linear>(), TypeId::of::<Attention>(), TypeId::of::<LayerNorm>(), TypeId::of::<Patches>()]
-    {
+    let kinds = [
+        TypeId::of::<Linear>(),
+        TypeId::of::<Attention>(),
+        TypeId::of::<LayerNorm>(),
+        TypeId::of::<Patches>(),
+        TypeId::of::<Network>(),
+    ];
+    for kind in kinds {
         let found = Arc::clone(&found);
         let dump = move |ast: &mut IntoAst, node: &TypedNode| {
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);

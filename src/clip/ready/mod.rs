@@ -246,11 +246,8 @@ impl Making<'_> {
         };
         self.writer.finish(&serde_json::to_vec(&head)?)
     }
-}
 
-impl Coder for Making<'_> {
-    fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Arc<Weights> {
-        let plain = Coded(self.calibration).plain(layer, values, outputs);
+    fn add(&mut self, plain: Plain, outputs: usize) -> Arc<Weights> {
         if self.failed.is_none() {
             match self.keep(&plain, outputs) {
                 Ok(kept) => self.layers.push(kept),
@@ -260,6 +257,16 @@ impl Coder for Making<'_> {
         let weights = Arc::new(plain.packed(outputs));
         self.weights.push(Arc::clone(&weights));
         weights
+    }
+}
+
+impl Coder for Making<'_> {
+    fn weights(&mut self, layer: &str, values: &[f32], outputs: usize) -> Arc<Weights> {
+        self.add(Coded(self.calibration).plain(layer, values, outputs), outputs)
+    }
+
+    fn floats(&mut self, _: &str, values: &[f32], outputs: usize) -> Arc<Weights> {
+        self.add(Plain::Float(values.into()), outputs)
     }
 
     fn codes_attention(&self) -> bool {
