@@ -207,7 +207,6 @@ impl EvalOp for Network {
             for (from, to) in buffers[self.places[*value]].chunks_exact(size.len()).zip(to) {
                 transpose(from, size.channels, to);
             }
-            drop(values);
             outputs.push(output.into_tvalue());
         }
         SCRATCH.set(scratch);
