@@ -1,8 +1,9 @@
-//! Operations of a transformer, in few and large pieces, in 8 bits or in 32; and the transform that finds them in a graph.
+//! Operations of transformers, in 8 bits or in 32, and of convolutional networks, in 32, in few and large pieces; and the
+//! transform that finds them in a graph.
 //!
 //! `rows` and `products` are loops and matrix products for whatever instruction set the machine has; `linear`,
 //! `attention`, `norm` and `patches` are the operations; `fuse` puts them in place of what a graph came with,
-//! found by the rules in it and in `heads`.
+//! found by the rules in it and in `heads`. `conv` is the same for convolutions, all of a graph as one operation.
 
 mod attention;
 mod conv;

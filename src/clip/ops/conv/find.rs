@@ -23,8 +23,16 @@ pub fn convolutions(model: &mut TypedModel, coder: &mut dyn Coder) -> TractResul
     Ok(())
 }
 
+/// A node of a region.
+struct Member {
+    id: usize,
+    convolves: bool,
+    /// Whether it sees more than a pixel at once.
+    wide: bool,
+}
+
 /// Nodes that can become one: in order, and nothing leads out of them and back into them.
-type Region = Vec<(usize, Read)>;
+type Region = Vec<Member>;
 
 fn regions(model: &TypedModel) -> TractResult<Vec<Region>> {
     // How many regions lead to a node; its own is among them if it is in one.
@@ -39,38 +47,34 @@ fn regions(model: &TypedModel) -> TractResult<Vec<Region>> {
         };
         let (within, outside) = (deepest(true), deepest(false));
         match read(model, node) {
-            Some(read) => {
+            Some(Read { work, .. }) => {
                 depth[id] = within.max(outside + 1);
                 inside[id] = true;
                 regions.resize_with(regions.len().max(depth[id]), Vec::new);
-                regions[depth[id] - 1].push((id, read));
+                let window = if let Work::Dense { window, .. } | Work::Depthwise { window, .. } = &work {
+                    Some(window)
+                } else {
+                    None
+                };
+                let (convolves, wide) = (window.is_some(), window.is_some_and(|window| !window.is_pixel()));
+                regions[depth[id] - 1].push(Member { id, convolves, wide });
             }
             None => depth[id] = within.max(outside),
         }
     }
-    for region in &mut regions {
-        trim(region);
-    }
-    // Those that tract is as good at are left to it.
-    let worthwhile = |work: &Work| match work {
-        Work::Dense { window, .. } | Work::Depthwise { window, .. } => !window.is_pixel(),
-        _ => false,
-    };
-    regions.retain(|region| region.iter().any(|(_, read)| worthwhile(&read.work)));
+    regions.iter_mut().for_each(|region| trim(model, region));
+    // Products alone are left to tract.
+    regions.retain(|region| region.iter().any(|member| member.wide));
     Ok(regions)
 }
 
-/// Takes out what a region does not begin with a convolution for.
-fn trim(region: &mut Region) {
-    let mut kept: HashMap<usize, bool> = HashMap::new();
-    for (id, read) in region.iter() {
-        let convolves = matches!(read.work, Work::Dense { .. } | Work::Depthwise { .. });
-        let reads = |outlet: &OutletId| kept.get(&outlet.node) == Some(&true);
-        let other = if let Work::Add(other) = &read.work { Some(other) } else { None };
-        let follows = reads(&read.from) || other.is_some_and(reads);
-        kept.insert(*id, convolves || follows);
-    }
-    region.retain(|(id, _)| kept[id]);
+/// Takes out what comes before the convolutions that a region begins with.
+fn trim(model: &TypedModel, region: &mut Region) {
+    let mut kept: HashSet<usize> = HashSet::new();
+    region.retain(|Member { id, convolves, .. }| {
+        let follows = model.node(*id).inputs.iter().any(|input| kept.contains(&input.node));
+        (*convolves || follows) && kept.insert(*id)
+    });
 }
 
 /// Where a value comes from: by number.
@@ -219,9 +223,11 @@ impl Draft {
 
 fn replace(model: &TypedModel, region: &Region, coder: &mut dyn Coder) -> TractResult<Option<TypedModelPatch>> {
     let mut drawing = Drawing { model, inputs: Vec::new(), places: HashMap::new(), layers: Vec::new() };
-    let members: HashSet<usize> = region.iter().map(|(id, _)| *id).collect();
-    for (id, read) in region {
-        drawing.draw(*id, read.clone())?;
+    let members: HashSet<usize> = region.iter().map(|member| member.id).collect();
+    for Member { id, .. } in region {
+        // Read again: what it reads may lie elsewhere by now.
+        rule_if_some!(read = read(model, model.node(*id)));
+        drawing.draw(*id, read)?;
     }
     let Drawing { inputs, places, layers, .. } = drawing;
     let facts = inputs.iter().map(|input| model.outlet_fact(*input)).collect::<TractResult<Vec<_>>>()?;
@@ -234,7 +240,7 @@ fn replace(model: &TypedModel, region: &Region, coder: &mut dyn Coder) -> TractR
         ends.contains(&id.into()) || readers.iter().any(|reader| !members.contains(&reader.node))
     };
     let outlets: Vec<OutletId> =
-        region.iter().map(|(id, _)| *id).filter(|id| read_outside(*id)).map(OutletId::from).collect();
+        region.iter().map(|member| member.id).filter(|id| read_outside(*id)).map(OutletId::from).collect();
     let number = |outlet| match places[outlet] {
         Place::Input(input) => input,
         Place::Layer(layer) => sizes.len() + layer,
@@ -243,7 +249,7 @@ fn replace(model: &TypedModel, region: &Region, coder: &mut dyn Coder) -> TractR
     let layers = layers.into_iter().map(|draft| draft.layer(sizes.len(), coder)).collect();
     let mut patch = TypedModelPatch::default();
     let taps = patch.taps(model, &inputs)?;
-    let name = format!("{}.network", model.node(region[0].0).name);
+    let name = format!("{}.network", model.node(region[0].id).name);
     let wires = patch.wire_node(name, Network::new(sizes, layers, outputs)?, &taps)?;
     for (outlet, wire) in outlets.into_iter().zip(wires) {
         patch.shunt_outside(model, outlet, wire)?;

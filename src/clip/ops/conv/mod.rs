@@ -12,6 +12,7 @@ mod read;
 mod tests;
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
@@ -35,13 +36,22 @@ pub struct Network {
     /// Of each value, the buffer that it lies in.
     places: Vec<usize>,
     buffers: usize,
+    /// So many layers are done with one picture before they begin with the next.
+    apart: usize,
+    /// Values of those, and inputs, that are read later.
+    kept: Vec<usize>,
 }
 
 impl Eq for Network {}
 
+/// Numbers of a picture that are much for a cache: layers up to the last that gives or reads so many are done picture by
+/// picture. After it weights are more than that, and are read once for all pictures.
+const MUCH: usize = 1 << 15;
+
 #[derive(Default)]
 struct Scratch {
-    buffers: Vec<Vec<f32>>,
+    /// Of one picture, then of all of them.
+    buffers: [Vec<Vec<f32>>; 2],
     rows: Vec<f32>,
 }
 
@@ -86,7 +96,11 @@ impl Network {
                 }
             }
         }
-        Ok(Self { inputs, layers, outputs, places, buffers })
+        let apart = layers.iter().rposition(|layer| layer.size.len() >= MUCH).map_or(0, |layer| layer + 1);
+        // What reads much is done apart too.
+        let apart = (apart + 1).min(layers.len());
+        let kept = (0..inputs.len() + apart).filter(|value| last[*value] >= inputs.len() + apart).collect();
+        Ok(Self { inputs, layers, outputs, places, buffers, apart, kept })
     }
 
     /// Sizes of what goes in.
@@ -116,9 +130,9 @@ impl Network {
         tvec![pictures, channels.into(), rows.into(), columns.into()]
     }
 
-    /// Runs the layers on what the buffers of the inputs hold.
-    fn run(&self, pictures: usize, Scratch { buffers, rows }: &mut Scratch) {
-        for (value, layer) in (self.inputs.len()..).zip(&self.layers) {
+    /// Runs some of the layers on what the buffers hold of some pictures.
+    fn run(&self, layers: Range<usize>, pictures: usize, buffers: &mut [Vec<f32>], rows: &mut Vec<f32>) {
+        for (value, layer) in (self.inputs.len() + layers.start..).zip(&self.layers[layers]) {
             let place = self.places[value];
             let length = pictures * layer.size.len();
             // Taken out, so that it can be written while others are read.
@@ -132,6 +146,34 @@ impl Network {
             layer.run(Value { data, size }, &mut output[..length], rows);
             buffers[place] = output;
         }
+    }
+
+    /// Inputs `[pictures, channels, rows, columns]` to the buffers that the outputs lie in, channels innermost.
+    fn run_all<'a>(&self, inputs: &[&[f32]], pictures: usize, scratch: &'a mut Scratch) -> &'a [Vec<f32>] {
+        let Scratch { buffers: [one, all], rows } = scratch;
+        for buffers in [&mut *one, &mut *all] {
+            buffers.resize_with(buffers.len().max(self.buffers), Vec::new);
+        }
+        let last = self.layers.len();
+        for picture in 0..pictures {
+            for ((input, size), place) in inputs.iter().zip(&self.inputs).zip(&self.places) {
+                grow(&mut one[*place], size.len());
+                let values = &input[picture * size.len()..(picture + 1) * size.len()];
+                transpose(values, size.pixels(), &mut one[*place][..size.len()]);
+            }
+            if pictures == 1 {
+                self.run(0..last, 1, one, rows);
+                return one;
+            }
+            self.run(0..self.apart, 1, one, rows);
+            for value in &self.kept {
+                let (place, length) = (self.places[*value], self.size(*value).len());
+                grow(&mut all[place], pictures * length);
+                all[place][picture * length..(picture + 1) * length].copy_from_slice(&one[place][..length]);
+            }
+        }
+        self.run(self.apart..last, pictures, all, rows);
+        all
     }
 }
 
@@ -152,30 +194,19 @@ impl EvalOp for Network {
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let pictures = inputs.first().context("a network has an input")?.shape()[0];
+        let views = inputs.iter().map(|input| input.try_as_plain_ram()).collect::<TractResult<Vec<_>>>()?;
+        let values = views.iter().map(|view| view.as_slice::<f32>()).collect::<TractResult<Vec<_>>>()?;
         let mut scratch = SCRATCH.take();
-        if scratch.buffers.len() < self.buffers {
-            scratch.buffers.resize_with(self.buffers, Vec::new);
-        }
-        for ((input, size), place) in inputs.iter().zip(&self.inputs).zip(&self.places) {
-            let values = input.try_as_plain_ram()?;
-            let buffer = &mut scratch.buffers[*place];
-            grow(buffer, pictures * size.len());
-            let from = values.as_slice::<f32>()?.chunks_exact(size.len());
-            for (from, to) in from.zip(buffer.chunks_exact_mut(size.len())) {
-                transpose(from, size.pixels(), to);
-            }
-        }
-        self.run(pictures, &mut scratch);
+        let buffers = self.run_all(&values, pictures, &mut scratch);
         let mut outputs = tvec![];
         for value in &self.outputs {
             let size = self.size(*value);
             let mut output = Tensor::zero::<f32>(&self.shape(*value, pictures))?;
             let mut values = output.try_as_plain_ram_mut()?;
             let to = values.as_slice_mut::<f32>()?.chunks_exact_mut(size.len());
-            for (from, to) in scratch.buffers[self.places[*value]].chunks_exact(size.len()).zip(to) {
+            for (from, to) in buffers[self.places[*value]].chunks_exact(size.len()).zip(to) {
                 transpose(from, size.channels, to);
             }
-            drop(values);
             outputs.push(output.into_tvalue());
         }
         SCRATCH.set(scratch);

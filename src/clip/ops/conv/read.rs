@@ -17,7 +17,7 @@ use super::super::rows::Activation;
 use super::layer::{Size, Window};
 
 /// What a node does.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Work {
     /// Weights are row-major `[rows of the window * columns * channels, outputs]`.
     Dense { window: Window, weights: Vec<f32>, bias: Vec<f32> },
@@ -34,7 +34,7 @@ pub(super) enum Work {
 }
 
 /// What a node does with which value.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Read {
     pub(super) work: Work,
     pub(super) from: OutletId,
