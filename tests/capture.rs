@@ -104,6 +104,29 @@ fn a_file_gives_every_frame_with_its_own_stride() {
     }
 }
 
+/// In MP4, the timestamps of H.264 with B-frames begin later than the picture does; annotations count from the picture.
+#[test]
+fn positions_in_a_file_begin_at_0() {
+    use gstreamer::prelude::*;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("b-frames.mp4");
+    gstreamer::init().expect("starts");
+    let encode = "videotestsrc num-buffers=15 ! video/x-raw,width=64,height=48,framerate=5/1 \
+                  ! x264enc bframes=2 b-adapt=false ! h264parse ! mp4mux ! filesink name=file";
+    let pipeline = gstreamer::parse::launch(encode).expect("GStreamer has x264enc").downcast::<gstreamer::Pipeline>();
+    let pipeline = pipeline.expect("a pipeline");
+    pipeline.by_name("file").expect("a sink").set_property("location", path.display().to_string());
+    pipeline.set_state(gstreamer::State::Playing).expect("plays");
+    let wanted = [gstreamer::MessageType::Eos, gstreamer::MessageType::Error];
+    let wait = gstreamer::ClockTime::from_seconds(SOON.as_secs());
+    let ended = pipeline.bus().and_then(|bus| bus.timed_pop_filtered(wait, &wanted)).expect("ends");
+    assert_eq!(ended.type_(), gstreamer::MessageType::Eos);
+    pipeline.set_state(gstreamer::State::Null).expect("stops");
+    let frames = offline(&path, None, 60.0, Rotation::None).expect("reads");
+    let positions: Vec<u128> = frames.iter().map(|(position, _)| position.as_millis()).collect();
+    assert_eq!(positions, (0..15).map(|i| i * 200).collect::<Vec<u128>>());
+}
+
 #[test]
 fn a_file_is_turned_scaled_and_thinned() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -92,11 +92,56 @@ fn broken_annotations_and_prompts_are_named() {
     for (annotations, prompt, wanted) in [
         ("/no/such.json", "a car=car", "/no/such.json"),
         (broken.as_str(), "a car=car", "no list `categories`"),
-        (&truth, "a dog=dog", "no category \"dog\"; they have car"),
+        (&truth, "a dog=dog", "no category \"dog\"; they have car. If no such thing occurs, write \"a dog=none\""),
         (&truth, "=car", "the phrase is empty"),
     ] {
         let ran = lookout(&["eval", "--annotations", annotations, "--images", &images, "--prompt", prompt]);
         let said = String::from_utf8_lossy(&ran.stderr);
         assert!(ran.status.code() == Some(1) && said.contains(wanted), "{wanted:?} in {said}");
     }
+}
+
+/// The true boxes of the embedded clip, of one judged frame a second, and that frame's index.
+fn sparse(folder: &Path) -> String {
+    let text = std::fs::read(Path::new(CLIP).with_extension("json")).expect("the truth");
+    let mut truth: Value = serde_json::from_slice(&text).expect("JSON");
+    let kept = |id: &Value| id.as_u64().is_some_and(|id| id % 15 == 8);
+    truth["images"].as_array_mut().expect("images").retain(|image| kept(&image["id"]));
+    truth["annotations"].as_array_mut().expect("annotations").retain(|thing| kept(&thing["image_id"]));
+    let path = folder.join("sparse.json");
+    std::fs::write(&path, truth.to_string()).expect("writes");
+    path.display().to_string()
+}
+
+const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo/street.webm");
+
+fn on_the_clip(truth: &str, more: &[&str]) -> Value {
+    let common = ["eval", "--json", "--annotations", truth, "--video", CLIP, "--fps", "4", "--seconds", "12"];
+    let ran = lookout(&[&common[..], more].concat());
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    serde_json::from_slice(&ran.stdout).expect("JSON")
+}
+
+#[test]
+fn frames_that_are_judged_now_and_then_are_compared_and_all_are_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let json = on_the_clip(&sparse(folder.path()), &["--prompt", "a pedestrian=person", "--prompt", "a fire=none"]);
+    assert_eq!((&json["pictures"], &json["judged"]), (&Value::from(12), &Value::from(12)));
+    assert_eq!(json["judged_without_frame"], 0);
+    let analysed = json["analysed"].as_u64().expect("a number");
+    assert!((48..=49).contains(&analysed), "{analysed} frames of 12 s at 4 a second");
+    let (person, absent) = (&json["prompts"][0], &json["prompts"][1]);
+    assert!(person["ap50"].as_f64().expect("boxes") > 0.6 && person["events"]["told"].as_u64() >= Some(1), "{person}");
+    assert_eq!((&absent["ap50"], &absent["events"]["things"]), (&Value::Null, &Value::from(0)));
+    assert!(absent["events"]["length_s"].as_f64().expect("a length") > 11.0, "all of it, judged or not");
+    let ends = numbers(&person["ap50_interval"]);
+    assert!((ends[0]..=ends[1]).contains(&person["ap50"].as_f64().expect("boxes")), "{person}");
+}
+
+#[test]
+fn truth_is_turned_with_the_picture() {
+    let truth = Path::new(CLIP).with_extension("json").display().to_string();
+    let json = on_the_clip(&truth, &["--prompt", "a pedestrian=person", "--transform", "mirror"]);
+    let ap50 = json["prompts"][0]["ap50"].as_f64().expect("boxes");
+    assert!(ap50 > 0.5, "AP50 of mirrored pedestrians is {ap50}");
 }

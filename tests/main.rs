@@ -9,6 +9,7 @@ mod config;
 mod eval;
 mod events;
 mod examples;
+mod footage;
 mod homeassistant;
 mod identity;
 mod model;

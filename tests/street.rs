@@ -7,14 +7,16 @@ use lookout::capture::open_offline;
 use lookout::capture::source::Shape;
 use lookout::clip::{ImageEncoder, Model};
 use lookout::config::settings::{Rotation, Source};
-use lookout::eval::events::{Span, judge};
-use lookout::eval::{Target, Truth};
+use lookout::eval::events::{Told, Verdict, judge};
+use lookout::eval::{Target, Timeline, Truth};
 use lookout::pipeline::Watch;
 use lookout::track::EventKind;
 
 const FPS: f64 = 3.0;
 /// Things that can be seen for less are not asked for.
 const SHORTEST_S: f64 = 2.0;
+/// A true box holds for so long before its first frame and after its last: half an interval.
+const REACH_S: f64 = 0.5 / FPS;
 /// A thing that has left may be told for a moment longer.
 const SLACK_S: f64 = 1.0;
 /// Less than this share of a thing is not yet to be seen.
@@ -51,27 +53,28 @@ fn street<'a>(phrases: impl Iterator<Item = &'a str>, dense: bool) -> (Watch, Im
     (Watch::new(camera, bank), encoder, shape)
 }
 
-/// The events of each target, as `lookout demo` would tell them.
-fn watch(targets: &[Target]) -> Vec<Vec<Span>> {
+/// The events of each target, as `lookout demo` would tell them: when each was first seen, and where its messages had it.
+fn watch(targets: &[Target]) -> Vec<Vec<(f64, Told)>> {
     let (mut watch, encoder, shape) = street(targets.iter().map(|target| target.phrase.as_str()), true);
-    let mut told: Vec<Vec<(String, Span)>> = vec![Vec::new(); targets.len()];
+    let mut told: Vec<Vec<(String, f64, Told)>> = vec![Vec::new(); targets.len()];
     for frame in open_offline(&Source::Demo { repeat: false }, &shape).expect("opens") {
         let (position, frame) = frame.expect("reads");
         let now = position.as_secs_f64();
         let at = |time: Timestamp| now - frame.captured.duration_since(time).as_secs_f64();
         for event in watch.look(&frame, &encoder, usize::MAX).expect("encodes").events {
             let prompt = targets.iter().position(|target| target.phrase == event.phrase).expect("a prompt");
-            match told[prompt].iter_mut().find(|(id, _)| *id == event.id) {
-                Some((_, span)) => span.to = at(event.last_seen),
+            let [x0, y0, x1, y1] = [event.area.x0, event.area.y0, event.area.x1, event.area.y1].map(f64::from);
+            let place = (at(event.last_seen), [x0, y0, x1 - x0, y1 - y0]);
+            match told[prompt].iter_mut().find(|(id, ..)| *id == event.id) {
+                Some((_, _, told)) => told.boxes.push(place),
                 None => {
                     assert_eq!(event.kind, EventKind::New);
-                    let span = Span { from: at(event.first_seen), to: at(event.last_seen), told: now };
-                    told[prompt].push((event.id, span));
+                    told[prompt].push((event.id, at(event.first_seen), Told { told_s: now, boxes: vec![place] }));
                 }
             }
         }
     }
-    told.into_iter().map(|events| events.into_iter().map(|(_, span)| span).collect()).collect()
+    told.into_iter().map(|events| events.into_iter().map(|(_, from, told)| (from, told)).collect()).collect()
 }
 
 #[test]
@@ -81,12 +84,15 @@ fn what_is_in_the_clip_is_told_and_nothing_in_its_empty_stretch() {
     let told = watch(&targets);
     let (mut asked, mut found) = (0, 0);
     for (target, events) in targets.iter().zip(&told) {
-        let score = judge(&truth.tracks(target, VISIBLE), events, SHORTEST_S, SLACK_S);
-        eprintln!("{}: {} of {} told, {} false", target.phrase, score.told, score.things, score.false_events);
-        asked += score.things;
-        found += score.told;
+        let boxes: Vec<Told> = events.iter().map(|(_, told)| told.clone()).collect();
+        let score = judge(&Timeline::new(&truth, target, VISIBLE, REACH_S), &boxes, SHORTEST_S, REACH_S);
+        let (told, things) = (score.told(), score.asked.len());
+        eprintln!("{}: {told} of {things} told, {} false", target.phrase, score.count(Verdict::False));
+        asked += things;
+        found += told;
         let (from, to) = (EMPTY.0 + SLACK_S, EMPTY.1);
-        let empty = events.iter().find(|event| event.from < to && event.to > from);
+        let last = |told: &Told| told.boxes.last().map_or(told.told_s, |(time, _)| *time);
+        let empty = events.iter().find(|(first, told)| *first < to && last(told) > from);
         assert!(empty.is_none(), "{} told in the empty stretch: {empty:?}", target.phrase);
     }
     assert!(asked >= 8 && found as f64 >= RECALL * asked as f64, "{found} of {asked} told");

@@ -44,8 +44,7 @@ impl Iterator for Recording {
         while !self.ended {
             let wait = gstreamer::ClockTime::from_mseconds(100);
             if let Some(sample) = self.pipeline.sink.try_pull_sample(wait) {
-                let position = sample.buffer().and_then(|buffer| buffer.pts()).map_or(0, |pts| pts.nseconds());
-                let position = Duration::from_nanos(position);
+                let position = position(&sample);
                 let captured = self.start.checked_add(position).unwrap_or(self.start);
                 let (width, height, rgb) = packed(&sample)?;
                 let frame = Frame::new(width, height, rgb, self.next, captured)?;
@@ -69,4 +68,13 @@ impl Iterator for Recording {
         }
         None
     }
+}
+
+/// Where in the recording a sample is. A file's own timestamps can begin elsewhere than at 0, as those of H.264 with B-frames
+/// in MP4 do; its segment says where.
+fn position(sample: &gstreamer::Sample) -> Duration {
+    let pts = sample.buffer().and_then(|buffer| buffer.pts());
+    let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gstreamer::ClockTime>());
+    let in_stream = segment.zip(pts).and_then(|(segment, pts)| segment.to_stream_time(pts));
+    Duration::from_nanos(in_stream.or(pts).map_or(0, |time| time.nseconds()))
 }

@@ -1,19 +1,15 @@
-//! What `lookout eval` tells: a table, JSON, or a page with curves and the worst mistakes as pictures.
+//! What `lookout eval` tells, as a table or as JSON.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::page::{self, escaped};
-use crate::annotate::{self, Mark};
-use crate::eval::events::EventScore;
+use crate::eval::bootstrap::Interval;
+use crate::eval::events::{EventScore, Verdict};
 use crate::eval::precision::{AtThreshold, Found, Wanted};
-use crate::eval::{Identity, Judged, Truth};
-use crate::frame::{Frame, UnitBox};
-
-/// A picture of the set: its index and what is on it.
-pub(super) type Shown = (usize, Frame);
+use crate::eval::sampling::Coverage;
+use crate::eval::{Identity, Judged};
 
 /// How one prompt did.
 pub(super) struct Outcome {
@@ -21,21 +17,64 @@ pub(super) struct Outcome {
     pub(super) judged: Judged,
     pub(super) at: AtThreshold,
     pub(super) best: Option<AtThreshold>,
+    pub(super) ap50_interval: Option<Interval>,
     pub(super) found: Vec<Found>,
     pub(super) wanted: Vec<Wanted>,
-    /// And the length of the video in seconds.
-    pub(super) events: Option<(EventScore, f64)>,
+    /// `None` for photos.
+    pub(super) events: Option<Events>,
     pub(super) identity: Identity,
 }
 
-impl Outcome {
-    fn false_events_per_hour(&self) -> Option<f64> {
-        self.events.as_ref().filter(|(_, length)| *length > 0.0).map(|(e, s)| e.false_events as f64 * 3600.0 / s)
+/// How the events of one prompt did.
+pub(super) struct Events {
+    pub(super) score: EventScore,
+    pub(super) recall_interval: Option<Interval>,
+    /// Of false events per hour.
+    pub(super) false_interval: Option<Interval>,
+}
+
+/// What all prompts together took.
+pub(super) struct Totals {
+    /// The model's name.
+    pub(super) model: String,
+    pub(super) coverage: Coverage,
+    /// Pictures or frames that were analysed.
+    pub(super) frames: usize,
+    pub(super) tiles: usize,
+    pub(super) encoding: Duration,
+    pub(super) took: Duration,
+}
+
+impl Totals {
+    fn a_frame(&self, value: f64) -> f64 {
+        value / self.frames.max(1) as f64
+    }
+
+    fn encoder_ms(&self) -> f64 {
+        self.a_frame(self.encoding.as_secs_f64() * 1000.0)
+    }
+
+    fn total_ms(&self) -> f64 {
+        self.a_frame(self.took.as_secs_f64() * 1000.0)
+    }
+
+    /// That judged frames could not be compared.
+    pub(super) fn warning(&self) -> Option<String> {
+        let Coverage { judged, missed, .. } = self.coverage;
+        (missed > 0).then(|| {
+            format!("{missed} of {judged} judged frames are not judged: the video has no frame within half an analysis interval of their `time_s`")
+        })
     }
 }
 
-fn percent(value: Option<f64>) -> String {
+/// Per cent, or a dash.
+pub(super) fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{:.1}", value * 100.0))
+}
+
+/// An interval of values that are shown times `factor`.
+fn ends(interval: Option<Interval>, factor: f64) -> String {
+    interval.map_or_else(|| "–".to_owned(), |i| format!("{:.0}–{:.0}", i.low * factor, i.high * factor))
 }
 
 fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
@@ -44,67 +83,95 @@ fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 }
 
 /// Per prompt and over all: percentages, but for thresholds and seconds.
-pub(super) fn table(outcomes: &[Outcome], pictures: usize, tiles: usize, encoding: Duration) -> String {
+pub(super) fn table(outcomes: &[Outcome], totals: &Totals) -> String {
     let mut out = String::new();
     let timed = outcomes.iter().any(|o| o.events.is_some());
     let _ = write!(
         out,
-        "{:<28} {:>6} {:>6} {:>8} {:>9} {:>7} {:>9} {:>6}",
-        "prompt", "boxes", "AP50", "AP50:95", "precision", "recall", "best at", "F1"
+        "{:<28} {:>6} {:>6} {:>8} {:>8} {:>9} {:>7} {:>9} {:>6}",
+        "prompt", "boxes", "AP50", "95 %", "AP50:95", "precision", "recall", "best at", "F1"
     );
     if timed {
-        let _ = write!(out, " {:>9} {:>8} {:>9} {:>9} {:>8}", "events", "delay s", "false/h", "switched", "lasting");
+        let _ = write!(
+            out,
+            " {:>9} {:>8} {:>8} {:>6} {:>8} {:>11} {:>9} {:>8}",
+            "events", "95 %", "delay s", "false", "false/h", "95 %", "switched", "lasting"
+        );
     }
     out.push('\n');
     for o in outcomes {
         let (best_at, f1) = o.best.map_or(("–".to_owned(), None), |b| (format!("{:.2}", b.threshold), Some(b.f1())));
         let _ = write!(
             out,
-            "{:<28} {:>6} {:>6} {:>8} {:>9} {:>7} {:>9} {:>6}",
+            "{:<28} {:>6} {:>6} {:>8} {:>8} {:>9} {:>7} {:>9} {:>6}",
             o.phrase,
             o.judged.wanted,
             percent(o.judged.ap50),
+            ends(o.ap50_interval, 100.0),
             percent(o.judged.ap),
             percent(Some(o.at.precision)),
             percent(Some(o.at.recall)),
             best_at,
             percent(f1)
         );
-        if let Some((events, _)) = &o.events {
-            let delay = events.median_delay().map_or_else(|| "–".to_owned(), |delay| format!("{delay:.1}"));
-            let told = format!("{}/{}", events.told, events.things);
+        if let Some(Events { score, recall_interval, false_interval }) = &o.events {
+            let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
+            let told = format!("{}/{}", score.told(), score.asked.len());
             let switched = format!("{}/{}", o.identity.switches, o.identity.crossings);
-            let false_per_hour = o.false_events_per_hour().unwrap_or_default();
-            let _ = write!(out, " {told:>9} {delay:>8} {false_per_hour:>9.1} {switched:>9} {:>8}", o.identity.lasting);
+            let _ = write!(
+                out,
+                " {told:>9} {:>8} {:>8} {:>6} {:>8} {:>11} {switched:>9} {:>8}",
+                ends(*recall_interval, 100.0),
+                number(score.median_delay()),
+                score.count(Verdict::False),
+                number(score.false_per_hour()),
+                ends(*false_interval, 1.0),
+                o.identity.lasting
+            );
         }
         out.push('\n');
     }
     let _ = writeln!(
         out,
-        "{:<28} {:>6} {:>6} {:>8}",
+        "{:<28} {:>6} {:>6} {:>8} {:>8}",
         "mean",
         "",
         percent(mean(outcomes.iter().map(|o| o.judged.ap50))),
+        "",
         percent(mean(outcomes.iter().map(|o| o.judged.ap)))
     );
-    let each = encoding.as_secs_f64() * 1000.0 / tiles.max(1) as f64;
-    let _ = writeln!(out, "{pictures} pictures, {tiles} encoder passes, {each:.2} ms each");
+    let each = totals.encoding.as_secs_f64() * 1000.0 / totals.tiles.max(1) as f64;
+    let Coverage { judged, compared, .. } = totals.coverage;
+    let _ = writeln!(out, "{compared} of {judged} judged pictures compared; {} analysed", totals.frames);
+    let _ = writeln!(
+        out,
+        "{} encoder passes, {each:.2} ms each; a picture: {:.1} passes, {:.0} ms of encoder, {:.0} ms of everything",
+        totals.tiles,
+        totals.a_frame(totals.tiles as f64),
+        totals.encoder_ms(),
+        totals.total_ms()
+    );
     out
 }
 
 /// The same as JSON; shares are 0..1, `null` where there is none.
-pub(super) fn json(outcomes: &[Outcome], pictures: usize, tiles: usize, encoding: Duration) -> Value {
+pub(super) fn json(outcomes: &[Outcome], totals: &Totals) -> Value {
     let at = |at: &AtThreshold| json!({ "threshold": at.threshold, "precision": at.precision, "recall": at.recall, "f1": at.f1() });
+    let ends = |interval: &Option<Interval>| interval.map(|i| [i.low, i.high]);
     let prompts = outcomes.iter().map(|o| {
-        let events = o.events.as_ref().map(|(e, length_s)| {
+        let events = o.events.as_ref().map(|Events { score, recall_interval, false_interval }| {
             json!({
-                "things": e.things,
-                "told": e.told,
-                "recall": e.recall(),
-                "median_delay_s": e.median_delay(),
-                "false": e.false_events,
-                "false_per_hour": o.false_events_per_hour(),
-                "length_s": length_s,
+                "things": score.asked.len(),
+                "told": score.told(),
+                "recall": score.recall(),
+                "recall_interval": ends(recall_interval),
+                "median_delay_s": score.median_delay(),
+                "true": score.count(Verdict::True),
+                "false": score.count(Verdict::False),
+                "unjudged": score.count(Verdict::Unjudged),
+                "false_per_hour": score.false_per_hour(),
+                "false_per_hour_interval": ends(false_interval),
+                "length_s": score.known_s(),
                 "crossings": o.identity.crossings,
                 "id_switches": o.identity.switches,
                 "id_switches_lasting": o.identity.lasting,
@@ -115,6 +182,7 @@ pub(super) fn json(outcomes: &[Outcome], pictures: usize, tiles: usize, encoding
             "prompt": o.phrase,
             "boxes": o.judged.wanted,
             "ap50": o.judged.ap50,
+            "ap50_interval": ends(&o.ap50_interval),
             "ap": o.judged.ap,
             "at_threshold": at(&o.at),
             "best": o.best.as_ref().map(at),
@@ -123,106 +191,18 @@ pub(super) fn json(outcomes: &[Outcome], pictures: usize, tiles: usize, encoding
     });
     json!({
         "prompts": prompts.collect::<Vec<_>>(),
+        "model": totals.model,
         "mean_ap50": mean(outcomes.iter().map(|o| o.judged.ap50)),
         "mean_ap": mean(outcomes.iter().map(|o| o.judged.ap)),
-        "pictures": pictures,
-        "encoder_passes": tiles,
-        "encoder_s": encoding.as_secs_f64(),
+        "pictures": totals.coverage.compared,
+        "judged": totals.coverage.judged,
+        "judged_without_frame": totals.coverage.missed,
+        "analysed": totals.frames,
+        "encoder_passes": totals.tiles,
+        "encoder_s": totals.encoding.as_secs_f64(),
+        "total_s": totals.took.as_secs_f64(),
+        "encoder_passes_a_frame": totals.a_frame(totals.tiles as f64),
+        "encoder_ms_a_frame": totals.encoder_ms(),
+        "total_ms_a_frame": totals.total_ms(),
     })
-}
-
-/// Mistakes shown of each prompt and kind.
-const SHOWN: usize = 6;
-
-/// One mistake: on which picture, where, and what is written on it.
-struct Mistake {
-    image: usize,
-    area: [f64; 4],
-    label: String,
-}
-
-/// The largest things that were missed at the threshold, one a picture.
-fn misses(o: &Outcome) -> Vec<Mistake> {
-    let taken = o.judged.matches.iter().filter(|(f, _)| o.found[*f].score >= o.at.threshold);
-    let hit: std::collections::HashSet<usize> = taken.filter_map(|(_, w)| *w).collect();
-    let mut missed: Vec<(usize, &Wanted)> =
-        o.wanted.iter().enumerate().filter(|(i, w)| !w.crowd && !hit.contains(i)).collect();
-    missed.sort_by(|a, b| (b.1.area[2] * b.1.area[3]).total_cmp(&(a.1.area[2] * a.1.area[3])));
-    let all = missed.into_iter().map(|(_, w)| Mistake { image: w.image, area: w.area, label: "missed".to_owned() });
-    one_a_picture(all)
-}
-
-/// The strongest detections of what is not there, one a picture.
-fn false_alarms(o: &Outcome) -> Vec<Mistake> {
-    let wrong = o.judged.matches.iter().filter(|(f, w)| w.is_none() && o.found[*f].score >= o.at.threshold);
-    one_a_picture(wrong.map(|(f, _)| {
-        let found = &o.found[*f];
-        Mistake { image: found.image, area: found.area, label: annotate::label(&o.phrase, found.score as f32) }
-    }))
-}
-
-fn one_a_picture(all: impl Iterator<Item = Mistake>) -> Vec<Mistake> {
-    let mut seen = std::collections::HashSet::new();
-    all.filter(|mistake| seen.insert(mistake.image)).take(SHOWN).collect()
-}
-
-/// A page that needs nothing but itself. `frames` gives the pictures of these indices.
-pub(super) fn page(
-    outcomes: &[Outcome],
-    truth: &Truth,
-    frames: impl Fn(&[usize]) -> anyhow::Result<Vec<Shown>>,
-) -> anyhow::Result<String> {
-    let mistakes: Vec<_> = outcomes.iter().map(|o| (misses(o), false_alarms(o))).collect();
-    let mut needed: Vec<usize> = mistakes.iter().flat_map(|(m, f)| m.iter().chain(f)).map(|m| m.image).collect();
-    needed.sort_unstable();
-    needed.dedup();
-    let shown: std::collections::HashMap<usize, Frame> = frames(&needed)?.into_iter().collect();
-    let mut out = page::head("lookout eval");
-    for (o, (missed, alarms)) in outcomes.iter().zip(&mistakes) {
-        let _ = write!(
-            out,
-            "<section><h2>{}</h2><p>{} boxes · AP50 {} % · AP50:95 {} % · at {:.2}: precision {} %, recall {} %</p>{}",
-            escaped(&o.phrase),
-            o.judged.wanted,
-            percent(o.judged.ap50),
-            percent(o.judged.ap),
-            o.at.threshold,
-            percent(Some(o.at.precision)),
-            percent(Some(o.at.recall)),
-            curve(&o.judged.curve())
-        );
-        for (title, list, colour) in [("Worst misses", missed, 3), ("Worst false alarms", alarms, 4)] {
-            if list.is_empty() {
-                continue;
-            }
-            let _ = write!(out, "<h3>{title}</h3><div class=row>");
-            for mistake in list {
-                if let Some(frame) = shown.get(&mistake.image) {
-                    out.push_str(&picture(frame, mistake, truth.images[mistake.image].size, colour));
-                }
-            }
-            out.push_str("</div>");
-        }
-        out.push_str("</section>");
-    }
-    Ok(out)
-}
-
-/// Precision over recall.
-fn curve(points: &[(f64, f64)]) -> String {
-    let line: String =
-        points.iter().map(|(r, p)| format!("{:.1},{:.1} ", 30.0 + r * 200.0, 170.0 - p * 150.0)).collect();
-    format!(
-        "<svg class=small width=260 height=200 role=img aria-label='precision over recall'><g stroke=#8886 fill=none><path d='M30 20V170H230'/>\
-         </g><polyline points='{line}' fill=none stroke=#0a8f6a stroke-width=2 /><g font-size=11 fill=#888>\
-         <text x=34 y=16>precision</text><text x=190 y=186>recall</text></g></svg>"
-    )
-}
-
-fn picture(frame: &Frame, mistake: &Mistake, (width, height): (f64, f64), colour: usize) -> String {
-    let [x, y, w, h] = mistake.area;
-    let unit = |v: f64, of: f64| (v / of) as f32;
-    let area = UnitBox::new(unit(x, width), unit(y, height), unit(x + w, width), unit(y + h, height));
-    let jpeg = annotate::jpeg(frame, &[Mark { area, label: mistake.label.clone(), colour, thin: false }], 75);
-    format!("<div class=pic>{}</div>", page::picture(&jpeg, &mistake.label))
 }

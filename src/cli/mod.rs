@@ -6,6 +6,8 @@ mod demo;
 mod detect;
 mod embed;
 mod eval;
+mod eval_page;
+mod eval_pass;
 mod eval_report;
 mod events;
 mod models;

@@ -14,7 +14,8 @@ const CROSSES: f64 = 0.1;
 pub struct Identity {
     /// Pairs of things that overlapped at some time and were both followed.
     pub crossings: usize,
-    /// Times that a thing, alone again, was followed under a number that had been another thing's.
+    /// Times that a thing, alone again, was followed under a number that had been another thing's, while that was there too:
+    /// two true tracks of which one begins after the other has ended may be pieces of one.
     pub switches: usize,
     /// Times that a thing was followed under a new number.
     pub breaks: usize,
@@ -27,6 +28,18 @@ pub struct Identity {
     /// The number that each thing had when it was last seen alone.
     newest: BTreeMap<u64, u64>,
     crossed: BTreeSet<(u64, u64)>,
+    lifetimes: Lifetimes,
+}
+
+/// From when to when each thing is there, milliseconds; things without a lifetime are there all the time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Lifetimes(BTreeMap<u64, (i64, i64)>);
+
+impl Lifetimes {
+    fn coexist(&self, one: u64, other: u64) -> bool {
+        let (Some(a), Some(b)) = (self.0.get(&one), self.0.get(&other)) else { return true };
+        a.0 <= b.1 && b.0 <= a.1
+    }
 }
 
 /// Which thing has which number.
@@ -49,8 +62,12 @@ enum Turn {
 }
 
 impl Numbers {
-    fn show(&mut self, thing: u64, number: u64) -> Turn {
-        let owner = *self.owners.entry(number).or_insert(thing);
+    fn show(&mut self, thing: u64, number: u64, lifetimes: &Lifetimes) -> Turn {
+        let owner = self.owners.entry(number).or_insert(thing);
+        if !lifetimes.coexist(*owner, thing) {
+            *owner = thing;
+        }
+        let owner = *owner;
         match self.of.insert(thing, number) {
             Some(before) if before == number => Turn::Kept,
             _ if owner != thing => Turn::Switch,
@@ -60,8 +77,16 @@ impl Numbers {
 }
 
 impl Identity {
-    /// Takes in one frame: the things on it, and the boxes that were followed, each with its number.
-    pub fn see(&mut self, things: &[(u64, PixelBox)], followed: &[(u64, PixelBox)]) {
+    /// Of things that are there from one moment to another, seconds.
+    pub fn new(lifetimes: &BTreeMap<u64, (f64, f64)>) -> Self {
+        let ms = |seconds: f64| (1000.0 * seconds).round() as i64;
+        let lifetimes = lifetimes.iter().map(|(thing, (from, to))| (*thing, (ms(*from), ms(*to)))).collect();
+        Self { lifetimes: Lifetimes(lifetimes), ..Self::default() }
+    }
+
+    /// Takes in one frame: the things on it, and the boxes that were followed, each with its number. A thing that overlaps
+    /// one of `ignored`, which are not to be judged, is not judged either.
+    pub fn see(&mut self, things: &[(u64, PixelBox)], ignored: &[PixelBox], followed: &[(u64, PixelBox)]) {
         let pairs = things.iter().enumerate().flat_map(|(t, (_, thing))| {
             followed.iter().enumerate().map(move |(f, (_, found))| (iou(found, thing, false), t, f))
         });
@@ -77,7 +102,8 @@ impl Identity {
             // While one hides the other, a box can be of either.
             let hides =
                 |(o, (_, other)): (usize, &(u64, PixelBox))| o != t && iou(&things[t].1, other, false) > CROSSES;
-            if !things.iter().enumerate().any(hides) {
+            let unclear = ignored.iter().any(|other| iou(&things[t].1, other, false) > CROSSES);
+            if !unclear && !things.iter().enumerate().any(hides) {
                 self.show(things[t].0, followed[f].0);
             }
         }
@@ -92,11 +118,11 @@ impl Identity {
     }
 
     fn show(&mut self, thing: u64, number: u64) {
-        let turn = self.numbers.show(thing, number);
+        let turn = self.numbers.show(thing, number, &self.lifetimes);
         self.switches += usize::from(turn == Turn::Switch);
         self.breaks += usize::from(turn == Turn::Break);
         if self.newest.insert(thing, number) == Some(number) {
-            self.lasting += usize::from(self.settled.show(thing, number) == Turn::Switch);
+            self.lasting += usize::from(self.settled.show(thing, number, &self.lifetimes) == Turn::Switch);
         }
     }
 }
@@ -116,9 +142,9 @@ mod tests {
         let (mut kept, mut changed) = (Identity::default(), Identity::default());
         for (step, (a, b)) in way.iter().enumerate() {
             let things = [(1, at(*a)), (2, at(*b))];
-            kept.see(&things, &[(7, at(*a)), (8, at(*b))]);
+            kept.see(&things, &[], &[(7, at(*a)), (8, at(*b))]);
             let late = step > 5;
-            changed.see(&things, &[(if late { 8 } else { 7 }, at(*a)), (if late { 7 } else { 8 }, at(*b))]);
+            changed.see(&things, &[], &[(if late { 8 } else { 7 }, at(*a)), (if late { 7 } else { 8 }, at(*b))]);
         }
         assert_eq!((kept.crossings, kept.switches, kept.breaks), (1, 0, 0));
         assert_eq!((changed.crossings, changed.switches, changed.breaks), (1, 2, 0));
@@ -130,7 +156,7 @@ mod tests {
         let mut identity = Identity::default();
         let apart = [(1, at(0.0)), (2, at(60.0))];
         for boxes in [[7, 8], [7, 8], [8, 7], [7, 8], [7, 8]] {
-            identity.see(&apart, &[(boxes[0], at(0.0)), (boxes[1], at(60.0))]);
+            identity.see(&apart, &[], &[(boxes[0], at(0.0)), (boxes[1], at(60.0))]);
         }
         // Each changes over, and back.
         assert_eq!((identity.switches, identity.breaks, identity.lasting), (2, 2, 0));
@@ -140,8 +166,30 @@ mod tests {
     fn one_that_gets_a_new_number_is_a_break() {
         let mut identity = Identity::default();
         for number in [3, 3, 4, 4] {
-            identity.see(&[(1, at(0.0))], &[(number, at(2.0))]);
+            identity.see(&[(1, at(0.0))], &[], &[(number, at(2.0))]);
         }
         assert_eq!((identity.crossings, identity.switches, identity.breaks), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_number_may_go_on_over_pieces_of_a_track_that_do_not_coexist() {
+        let switches = |second: (f64, f64)| {
+            let mut identity = Identity::new(&BTreeMap::from([(1, (0.0, 5.0)), (2, second)]));
+            identity.see(&[(1, at(0.0))], &[], &[(7, at(0.0))]);
+            identity.see(&[(2, at(3.0))], &[], &[(7, at(3.0))]);
+            identity.switches
+        };
+        assert_eq!((switches((5.2, 9.0)), switches((4.0, 9.0))), (0, 1));
+    }
+
+    #[test]
+    fn nothing_is_said_beside_what_is_not_to_be_judged() {
+        let switches = |ignored: &[PixelBox]| {
+            let mut identity = Identity::default();
+            identity.see(&[(1, at(0.0)), (2, at(60.0))], &[], &[(7, at(0.0)), (8, at(60.0))]);
+            identity.see(&[(1, at(0.0))], ignored, &[(8, at(0.0))]);
+            identity.switches
+        };
+        assert_eq!((switches(&[]), switches(&[at(5.0)])), (1, 0));
     }
 }

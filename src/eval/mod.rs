@@ -1,13 +1,21 @@
 //! Evaluation: what was found, held against what is true.
 
+pub mod bootstrap;
 pub mod events;
 pub mod identity;
 pub mod precision;
+pub mod sampling;
+pub mod target;
+pub mod timeline;
+pub mod transform;
 pub mod truth;
 
 pub use identity::Identity;
 pub use precision::{Judged, judge};
-pub use truth::{Target, Truth, TruthError};
+pub use target::Target;
+pub use timeline::Timeline;
+pub use transform::Transform;
+pub use truth::{Truth, TruthError};
 
 /// A box `[x, y, width, height]` in pixels, as COCO has it.
 pub type PixelBox = [f64; 4];

@@ -71,7 +71,7 @@ pub fn judge(found: &[Found], wanted: &[Wanted]) -> Judged {
     let order = counted(found);
     let count = wanted.iter().filter(|w| !w.crowd).count();
     let at = |overlap: f64| matched(found, &order, wanted, overlap);
-    let precisions: Vec<f64> = OVERLAPS.iter().map(|overlap| average(&at(*overlap), count)).collect();
+    let precisions: Vec<f64> = OVERLAPS.iter().map(|overlap| average(&at(*overlap), |_| 1.0, count as f64)).collect();
     let some = |value: f64| (count > 0).then_some(value);
     Judged {
         wanted: count,
@@ -95,6 +95,12 @@ impl Judged {
         let hits = self.matches.iter().filter(|(_, wanted)| wanted.is_some());
         let all = hits.map(|(f, _)| self.at(found, found[*f].score));
         all.max_by(|a, b| a.f1().total_cmp(&b.f1()))
+    }
+
+    /// The AP50 if each picture, by index, were in the set so many times. `None` where no true box is left.
+    pub fn ap50_of(&self, found: &[Found], wanted: &[Wanted], times: impl Fn(usize) -> f64) -> Option<f64> {
+        let count: f64 = wanted.iter().filter(|want| !want.crowd).map(|want| times(want.image)).sum();
+        (count > 0.0).then(|| average(&self.matches, |index| times(found[index].image), count))
     }
 
     /// Recall and precision as the threshold falls, one pair a found box.
@@ -155,12 +161,17 @@ fn matched(found: &[Found], order: &[usize], wanted: &[Wanted], overlap: f64) ->
     matches
 }
 
-fn average(matches: &[(usize, Option<usize>)], count: usize) -> f64 {
-    let mut hits = 0;
+/// `weight` is how often a found box counts, by index; `count` the true boxes, each as often as its picture.
+fn average(matches: &[(usize, Option<usize>)], weight: impl Fn(usize) -> f64, count: f64) -> f64 {
+    let (mut hits, mut all) = (0.0, 0.0);
     let mut curve: Vec<(f64, f64)> = Vec::with_capacity(matches.len());
-    for (index, (_, wanted)) in matches.iter().enumerate() {
-        hits += usize::from(wanted.is_some());
-        curve.push((hits as f64 / count.max(1) as f64, hits as f64 / (index + 1) as f64));
+    for (index, wanted) in matches {
+        let weight = weight(*index);
+        if weight > 0.0 {
+            hits += if wanted.is_some() { weight } else { 0.0 };
+            all += weight;
+            curve.push((hits / count.max(1.0), hits / all));
+        }
     }
     for i in (1..curve.len()).rev() {
         curve[i - 1].1 = curve[i - 1].1.max(curve[i].1);

@@ -1,12 +1,10 @@
 //! The truth: a COCO annotation file, of photos or of a video's frames.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::PixelBox;
-use super::events::Span;
 
 /// What is wrong with an annotation file or with a prompt's part of it.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +57,13 @@ pub struct TrueBox {
     pub category: String,
     /// Where.
     pub area: PixelBox,
-    /// It stands for many things, and counts neither for nor against.
+    /// It is not to be judged (`iscrowd` is 1 or `ignore` is true): a detection on it counts neither for nor against.
     pub crowd: bool,
     /// The same thing on other frames has the same number.
     pub track: Option<u64>,
     /// Share that can be seen, 0..1.
     pub visible: f64,
-    attributes: Value,
+    pub(super) attributes: Value,
 }
 
 /// A set of pictures with all things on them.
@@ -75,7 +73,7 @@ pub struct Truth {
     pub images: Vec<Image>,
     /// In the order of the file.
     pub boxes: Vec<TrueBox>,
-    categories: Vec<String>,
+    pub(super) categories: Vec<String>,
 }
 
 impl Truth {
@@ -130,7 +128,7 @@ impl Truth {
                     at("bbox"),
                     thing["bbox"]
                 ))?,
-                crowd: thing["iscrowd"].as_u64() == Some(1),
+                crowd: is_set(&thing["iscrowd"]) || is_set(&thing["ignore"]),
                 track: thing["track_id"].as_u64(),
                 visible: thing["visible"].as_f64().unwrap_or(1.0),
                 attributes: thing["attributes"].clone(),
@@ -139,17 +137,28 @@ impl Truth {
         Ok(Self { images, boxes, categories: categories.into_iter().map(|(_, name)| name).collect() })
     }
 
-    /// When each thing that the target describes is seen in the video: while at least this share of it is visible.
-    pub fn tracks(&self, target: &Target, visible: f64) -> Vec<Span> {
-        let mut spans: BTreeMap<u64, Span> = BTreeMap::new();
-        for thing in self.boxes.iter().filter(|thing| thing.visible >= visible && target.describes(thing)) {
-            let (Some(track), Some(time)) = (thing.track, self.images[thing.image].time_s) else { continue };
-            let span = spans.entry(track).or_insert(Span { from: time, to: time, told: time });
-            span.from = span.from.min(time);
-            span.to = span.to.max(time);
-        }
-        spans.into_values().collect()
+    /// The boxes on pictures from one position of the video to another (seconds) and on none else; pictures keep their
+    /// indices, and those outside have no position.
+    #[must_use]
+    pub fn between(mut self, from_s: f64, to_s: f64) -> Self {
+        let inside = |time: f64| (from_s..=to_s).contains(&time);
+        self.images.iter_mut().for_each(|image| image.time_s = image.time_s.filter(|time| inside(*time)));
+        self.boxes.retain(|thing| self.images[thing.image].time_s.is_some());
+        self
     }
+
+    /// The first `count` pictures and the boxes on them.
+    #[must_use]
+    pub fn first(mut self, count: usize) -> Self {
+        self.images.truncate(count);
+        self.boxes.retain(|thing| thing.image < count);
+        self
+    }
+}
+
+/// Whether a flag is true, or a number other than 0.
+fn is_set(value: &Value) -> bool {
+    value.as_bool().or(value.as_u64().map(|number| number != 0)).unwrap_or(false)
 }
 
 fn whole(value: &Value, at: impl Fn() -> String) -> Result<u64, String> {
@@ -160,53 +169,6 @@ fn positive(value: &Value, at: impl Fn() -> String) -> Result<f64, String> {
     value.as_f64().filter(|v| *v > 0.0).ok_or_else(|| format!("{} is {value}, should be a number above 0", at()))
 }
 
-/// A phrase, and what it describes of the truth.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    /// What the model is asked.
-    pub phrase: String,
-    categories: Vec<String>,
-    attribute: Option<(String, String)>,
-}
-
-impl Target {
-    /// Reads `PHRASE=CATEGORY[,CATEGORY…][:ATTRIBUTE=VALUE]`; a bare `PHRASE` describes the category of its name.
-    ///
-    /// # Errors
-    /// What is wrong with it, or which category the truth lacks.
-    pub fn parse(text: &str, truth: &Truth) -> Result<Self, TruthError> {
-        let fault = |problem: String| TruthError::Target { text: text.to_owned(), problem };
-        let (phrase, described) = text.split_once('=').unwrap_or((text, text));
-        let (categories, attribute) = match described.split_once(':') {
-            Some((categories, attribute)) => {
-                let pair = attribute.split_once('=').filter(|(key, value)| !key.is_empty() && !value.is_empty());
-                let (key, value) = pair.ok_or_else(|| {
-                    fault(format!("{attribute:?} should be ATTRIBUTE=VALUE, as in bicycle:colour=blue"))
-                })?;
-                (categories, Some((key.trim().to_owned(), value.trim().to_owned())))
-            }
-            None => (described, None),
-        };
-        let categories: Vec<String> = categories.split(',').map(|name| name.trim().to_owned()).collect();
-        if phrase.trim().is_empty() {
-            return Err(fault("the phrase is empty, should be PHRASE=CATEGORY".to_owned()));
-        }
-        for name in &categories {
-            if !truth.categories.contains(name) {
-                let known = truth.categories.join(", ");
-                return Err(fault(format!("the annotations have no category {name:?}; they have {known}")));
-            }
-        }
-        Ok(Self { phrase: phrase.trim().to_owned(), categories, attribute })
-    }
-
-    /// Whether it describes this thing.
-    pub fn describes(&self, thing: &TrueBox) -> bool {
-        let fits = |(key, value): &(String, String)| thing.attributes[key].as_str() == Some(value);
-        self.categories.contains(&thing.category) && self.attribute.as_ref().is_none_or(fits)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,19 +176,6 @@ mod tests {
     const SMALL: &str = r#"{"categories":[{"id":1,"name":"car"},{"id":2,"name":"person"}],
         "images":[{"id":7,"file_name":"a.jpg","width":64,"height":48}],
         "annotations":[{"image_id":7,"category_id":1,"bbox":[1,2,3,4],"attributes":{"colour":"red"}}]}"#;
-
-    #[test]
-    fn a_prompt_says_what_it_describes() {
-        let truth = Truth::parse(SMALL.as_bytes()).expect("valid");
-        let described = |text: &str| Target::parse(text, &truth).expect("valid").describes(&truth.boxes[0]);
-        assert!(described("a car=car") && described("car") && described("anything=person,car"));
-        assert!(described("a red car=car:colour=red") && !described("a blue car=car:colour=blue"));
-        assert!(!described("a pedestrian=person"));
-        for (text, wanted) in [("a dog=dog", "car, person"), ("=car", "empty"), ("a=car:red", "ATTRIBUTE=VALUE")] {
-            let error = Target::parse(text, &truth).expect_err("a fault").to_string();
-            assert!(error.contains(wanted), "{error}");
-        }
-    }
 
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
@@ -241,5 +190,27 @@ mod tests {
             let error = Truth::parse(SMALL.replace(from, to).as_bytes()).expect_err("a fault");
             assert!(error.contains(wanted), "{error}");
         }
+    }
+
+    #[test]
+    fn a_box_to_be_ignored_is_a_crowd() {
+        let crowd = |more: &str| {
+            let text = SMALL.replace("\"attributes\"", &format!("{more}\"attributes\""));
+            Truth::parse(text.as_bytes()).expect("valid").boxes[0].crowd
+        };
+        assert!(crowd("\"iscrowd\":1,") && crowd("\"ignore\":true,") && crowd("\"ignore\":1,"));
+        assert!(!crowd("") && !crowd("\"iscrowd\":0,") && !crowd("\"ignore\":false,"));
+    }
+
+    #[test]
+    fn a_part_of_the_truth_has_the_boxes_of_that_part() {
+        let many = r#"{"categories":[{"id":1,"name":"car"}],"images":[
+            {"id":1,"width":9,"height":9,"time_s":0.0},{"id":2,"width":9,"height":9,"time_s":5.0}],"annotations":[
+            {"image_id":1,"category_id":1,"bbox":[1,2,3,4]},{"image_id":2,"category_id":1,"bbox":[5,2,3,4]}]}"#;
+        let truth = Truth::parse(many.as_bytes()).expect("valid");
+        let late = truth.clone().between(1.0, 6.0);
+        assert_eq!((late.boxes.len(), late.boxes[0].image, late.images[0].time_s), (1, 1, None));
+        let early = truth.first(1);
+        assert_eq!((early.images.len(), early.boxes.len(), early.boxes[0].image), (1, 1, 0));
     }
 }
