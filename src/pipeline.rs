@@ -1,17 +1,22 @@
 //! The data's way as code: a frame goes in, what it means comes out.
 
+mod analyze;
 mod calibrated;
 mod closely;
 mod follow;
 mod looks;
+mod objects;
 mod questions;
+mod regions;
 mod relations;
+mod sweep;
 
 use jiff::Timestamp;
 
 pub use calibrated::Learnt;
 pub use looks::Try;
 use looks::{Asked, Look, Looks, Spent};
+use regions::Regions;
 use relations::Relations;
 
 use crate::annotate::{self, Mark};
@@ -32,6 +37,7 @@ pub struct Watch {
     camera: CameraSettings,
     bank: PromptBank,
     looks: Looks,
+    regions: Regions,
     relations: Relations,
     trackers: Vec<Tracker>,
     reports_from: f32,
@@ -110,7 +116,8 @@ impl Watch {
     pub fn new(camera: CameraSettings, bank: PromptBank) -> Self {
         let trackers = camera.prompts.iter().map(|prompt| Tracker::new(&camera, prompt)).collect();
         let looks = Looks::new(&camera, bank.entries().len());
-        Self { camera, bank, looks, relations: Relations::default(), trackers, reports_from: f32::INFINITY }
+        let (regions, relations) = (Regions::default(), Relations::default());
+        Self { camera, bank, looks, regions, relations, trackers, reports_from: f32::INFINITY }
     }
 
     /// The same watch, which reports weaker detections too: those that score `floor` or more.
@@ -130,14 +137,15 @@ impl Watch {
     pub fn look(&mut self, frame: &Frame, encoder: &dyn TileEncoder, limit: usize) -> Result<Sight, ModelError> {
         self.looks.fit(&self.camera, frame, encoder);
         let frame = hide_masked(frame.clone(), &self.camera.masks);
+        if encoder.refines_boxes() {
+            return self.analyze(&frame, encoder, limit);
+        }
         // A part of the limit is kept for confirming, so that overload makes the picture older and nothing slower.
         let kept = (limit / CONFIRMING).clamp(1, confirm::MOST);
         let rest = limit.saturating_sub(kept).max(1);
         let followed = self.followed(frame.captured);
         let mut spent = self.looks.see(&frame, encoder, &self.bank, rest, &followed)?;
-        let calibration = self.looks.calibration();
-        let threshold = |(prompt, settings)| probability(calibration.threshold(prompt, settings));
-        let thresholds: Vec<f32> = self.camera.prompts.iter().enumerate().map(threshold).collect();
+        let thresholds = self.thresholds();
         self.trackers.iter_mut().zip(&thresholds).for_each(|(tracker, threshold)| tracker.count_from(*threshold));
         let Found { found, closer, crops: confirmed } = self.found(&frame, encoder, kept, &mut spent)?;
         let mut sight = self.follow(&frame, found);
@@ -154,6 +162,13 @@ impl Watch {
         sight.postponed = spent.postponed;
         sight.thresholds = thresholds;
         Ok(sight)
+    }
+
+    /// The score that begins a track, prompt by prompt.
+    fn thresholds(&self) -> Vec<f32> {
+        let calibration = self.looks.calibration();
+        let threshold = |(prompt, settings)| probability(calibration.threshold(prompt, settings));
+        self.camera.prompts.iter().enumerate().map(threshold).collect()
     }
 
     /// Where things are followed, prompt by prompt, and where things are that do not stand as their prompt says: none of

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::clip::{Embedding, ImageEncoder, ModelError, TileEncoder};
+use crate::clip::{Crop, Embedding, ImageEncoder, ModelError, TileEncoder};
 use crate::frame::{Frame, PixelRect};
 
 /// Counts the time of all calls.
@@ -39,6 +39,14 @@ impl TileEncoder for Timed<'_> {
 
     fn encode_patches(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Vec<Embedding>>, ModelError> {
         self.timed(|encoder| encoder.encode_patches(frame, tiles))
+    }
+
+    fn encode_crops(&self, frame: &Frame, crops: &[PixelRect]) -> Result<Vec<Crop>, ModelError> {
+        self.timed(|encoder| encoder.encode_crops(frame, crops))
+    }
+
+    fn refines_boxes(&self) -> bool {
+        self.encoder.refines_boxes()
     }
 
     fn patch_rows(&self) -> Option<usize> {

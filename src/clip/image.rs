@@ -14,7 +14,27 @@ use super::package::Shelf;
 use super::preprocess::prepare;
 use super::tower;
 use super::workers::Workers;
-use crate::frame::{Frame, PixelRect};
+use crate::frame::{Frame, PixelRect, UnitBox};
+
+/// The box of the object in the middle of a crop, by bounding-box regression.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RefinedBox {
+    /// In fractions of the frame, within it.
+    pub area: UnitBox,
+    /// Probability that there is an object, whatever it is, 0..1.
+    pub objectness: f32,
+}
+
+/// All that one run of the tower tells of a crop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Crop {
+    /// Of the crop as a whole.
+    pub embedding: Embedding,
+    /// Of each patch, row by row; empty where the encoder gives none.
+    pub patches: Vec<Embedding>,
+    /// `None` where the model has no bounding-box regression.
+    pub refined: Option<RefinedBox>,
+}
 
 /// What scores need: the embeddings of a frame's tiles. One is shared by all cameras.
 pub trait TileEncoder: Send + Sync {
@@ -29,6 +49,20 @@ pub trait TileEncoder: Send + Sync {
     /// # Errors
     /// What went wrong with the first tile that failed, or that this encoder gives none.
     fn encode_patches(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Vec<Embedding>>, ModelError>;
+
+    /// What one run of the tower tells of each crop, in their order. Without an own implementation, the embeddings alone.
+    ///
+    /// # Errors
+    /// What went wrong with the first crop that failed.
+    fn encode_crops(&self, frame: &Frame, crops: &[PixelRect]) -> Result<Vec<Crop>, ModelError> {
+        let plain = |embedding| Crop { embedding, patches: Vec::new(), refined: None };
+        Ok(self.encode(frame, crops)?.into_iter().map(plain).collect())
+    }
+
+    /// Whether [`Self::encode_crops`] gives refined boxes.
+    fn refines_boxes(&self) -> bool {
+        false
+    }
 
     /// Patches along each side of a tile; `None` where the encoder gives none.
     fn patch_rows(&self) -> Option<usize>;
@@ -63,6 +97,7 @@ pub struct ImageEncoder {
     tower: ImageTower,
     width: usize,
     patch_rows: Option<usize>,
+    outputs: tower::Outputs,
     workers: Workers,
     /// Most tiles in one run.
     most: usize,
@@ -78,7 +113,8 @@ impl ImageEncoder {
             tower::ImageTower::load(manifest, shelf, running, &workers)?;
         let most = if facts.any_batch { most_tiles(&plan) } else { 1 };
         let (tower, width) = (manifest.image.clone(), manifest.embedding.width);
-        Ok(Self { plan, tower, width, patch_rows: facts.patch_rows, workers, most, calibration, macs: facts.macs })
+        let outputs = tower::outputs_of(manifest, running);
+        Ok(Self { plan, tower, width, outputs, patch_rows: facts.patch_rows, workers, most, calibration, macs: facts.macs })
     }
 
     /// Multiplications of the tower's products and convolutions for one tile.
@@ -91,13 +127,13 @@ impl ImageEncoder {
         self.calibration.as_ref()
     }
 
-    /// The embeddings of that output for some tiles, one list a tile.
-    fn encode_some(
+    /// Runs the tower on some tiles and hands each tile's values of all outputs to `read`.
+    fn run<T>(
         &self,
         frame: &Frame,
         tiles: &[PixelRect],
-        output: usize,
-    ) -> Result<Vec<Vec<Embedding>>, ModelError> {
+        read: impl Fn(&PixelRect, &[&[f32]]) -> Result<T, ModelError>,
+    ) -> Result<Vec<T>, ModelError> {
         let side = self.tower.size as usize;
         let mut resizer = Resizer::new();
         let mut input = Tensor::zero::<f32>(&[tiles.len(), 3, side, side]).map_err(|e| failed(tiles, &e))?;
@@ -107,20 +143,47 @@ impl ImageEncoder {
             prepare(&mut resizer, frame, tile, &self.tower, values)?;
         }
         let outputs = self.plan.run(tvec!(input.into_tvalue())).map_err(|e| failed(tiles, &e))?;
-        let values = outputs[output].try_as_plain_ram().map_err(|e| failed(tiles, &e))?;
-        let values = values.as_slice::<f32>().map_err(|e| failed(tiles, &e))?;
-        let one = |(values, tile): (&[f32], &PixelRect)| {
-            let embedding = |values: &[f32]| {
-                Embedding::new(values).ok_or_else(|| ModelError::Run(format!("{tile:?} has no finite embedding")))
-            };
-            values.chunks_exact(self.width).map(embedding).collect()
+        let views: Result<Vec<_>, _> = outputs.iter().map(|output| output.try_as_plain_ram()).collect();
+        let views = views.map_err(|e| failed(tiles, &e))?;
+        let values: Result<Vec<&[f32]>, _> = views.iter().map(|view| view.as_slice::<f32>()).collect();
+        let values = values.map_err(|e| failed(tiles, &e))?;
+        let one = |(index, tile): (usize, &PixelRect)| {
+            let share = |values: &&'_ [f32]| values.len() / tiles.len();
+            let own: Vec<&[f32]> = values.iter().map(|all| &all[index * share(all)..(index + 1) * share(all)]).collect();
+            read(tile, &own)
         };
-        values.chunks_exact(values.len() / tiles.len()).zip(tiles).map(one).collect()
+        tiles.iter().enumerate().map(one).collect()
+    }
+
+    /// The embeddings in a tile's values of one output.
+    fn embeddings(&self, tile: &PixelRect, values: &[f32]) -> Result<Vec<Embedding>, ModelError> {
+        let embedding = |values: &[f32]| {
+            Embedding::new(values).ok_or_else(|| ModelError::Run(format!("{tile:?} has no finite embedding")))
+        };
+        values.chunks_exact(self.width).map(embedding).collect()
+    }
+
+    /// All that the outputs tell of a crop.
+    fn crop(&self, frame: &Frame, crop: &PixelRect, outputs: &[&[f32]]) -> Result<Crop, ModelError> {
+        let patches = self.outputs.patches.map_or(Ok(Vec::new()), |at| self.embeddings(crop, outputs[at]))?;
+        let refined = self.outputs.boxes.and_then(|at| refined(frame, crop, outputs[at]));
+        let embedding = self.embeddings(crop, outputs[0])?.swap_remove(0);
+        Ok(Crop { embedding, patches, refined })
     }
 
     fn encode_all(&self, frame: &Frame, tiles: &[PixelRect], output: usize) -> Result<Vec<Vec<Embedding>>, ModelError> {
-        self.workers.share(tiles, self.most, |tiles| self.encode_some(frame, tiles, output))
+        let read = |tile: &PixelRect, outputs: &[&[f32]]| self.embeddings(tile, outputs[output]);
+        self.workers.share(tiles, self.most, |tiles| self.run(frame, tiles, read))
     }
+}
+
+/// A crop's regression output as a box of the frame; `None` where it is not finite.
+fn refined(frame: &Frame, crop: &PixelRect, values: &[f32]) -> Option<RefinedBox> {
+    let &[x0, y0, x1, y1, objectness] = values else { return None };
+    let x = |at: f32| (crop.x as f32 + at * crop.width as f32) / frame.width() as f32;
+    let y = |at: f32| (crop.y as f32 + at * crop.height as f32) / frame.height() as f32;
+    let finite = values.iter().all(|value| value.is_finite());
+    finite.then(|| RefinedBox { area: UnitBox::new(x(x0), y(y0), x(x1), y(y1)), objectness: objectness.clamp(0.0, 1.0) })
 }
 
 fn failed(tiles: &[PixelRect], error: &TractError) -> ModelError {
@@ -147,10 +210,17 @@ impl TileEncoder for ImageEncoder {
     }
 
     fn encode_patches(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Vec<Embedding>>, ModelError> {
-        if self.patch_rows.is_none() {
-            return Err(ModelError::Run("it was loaded without the embeddings of patches".to_owned()));
-        }
-        self.encode_all(frame, tiles, 1)
+        let without = || ModelError::Run("it was loaded without the embeddings of patches".to_owned());
+        self.encode_all(frame, tiles, self.outputs.patches.ok_or_else(without)?)
+    }
+
+    fn encode_crops(&self, frame: &Frame, crops: &[PixelRect]) -> Result<Vec<Crop>, ModelError> {
+        let read = |crop: &PixelRect, outputs: &[&[f32]]| self.crop(frame, crop, outputs);
+        self.workers.share(crops, self.most, |crops| self.run(frame, crops, read))
+    }
+
+    fn refines_boxes(&self) -> bool {
+        self.outputs.boxes.is_some()
     }
 
     fn patch_rows(&self) -> Option<usize> {

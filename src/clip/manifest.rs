@@ -95,6 +95,10 @@ pub struct ImageTower {
     /// Name of the graph's output with an embedding of every patch in the same space, `[batch, patches, width]`, row by
     /// row; absent where it has none.
     pub patches: Option<String>,
+    /// Name of the graph's output with a bounding-box regression, `[batch, 5]`: left, top, right and bottom edge of the
+    /// object in the middle of the crop, in fractions of the crop, and the probability that there is one; absent where the
+    /// model has none.
+    pub boxes: Option<String>,
     /// Arithmetic of the tower.
     #[serde(default)]
     pub precision: Precision,

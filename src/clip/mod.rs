@@ -29,7 +29,7 @@ mod workers;
 pub use catalog::Catalogue;
 pub use embedding::Embedding;
 pub use error::ModelError;
-pub use image::{ImageEncoder, Running, TileEncoder};
+pub use image::{Crop, ImageEncoder, RefinedBox, Running, TileEncoder};
 pub use library::Library;
 pub use manifest::Manifest;
 pub use manifest::Precision;

@@ -322,6 +322,11 @@ impl Graph {
         Ok((rows, *width))
     }
 
+    /// Checks an output that has one box and its probability a picture: `[batch, 5]`.
+    pub(super) fn boxes(&self, output: &str, shape: &[usize]) -> Result<(), ModelError> {
+        if shape == [5] { Ok(()) } else { Err(self.misshapen(output, shape, "[batch, 5]")) }
+    }
+
     fn misshapen(&self, output: &str, shape: &[usize], wanted: &str) -> ModelError {
         let problem = format!("its output {output:?} has the shape {shape:?} a batch entry, should be {wanted}");
         self.fault(problem)

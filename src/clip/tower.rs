@@ -97,6 +97,9 @@ impl<'a> Export<'a> {
         graph.forget_weights();
         let width = graph.embeddings(&tower.output, &cut.shapes[0])?;
         check_width(manifest, shelf, width)?;
+        if let Some(boxes) = &tower.boxes {
+            graph.boxes(boxes, &cut.shapes[outputs.len() - 1])?;
+        }
         let macs = macs(&cut.model).unwrap_or_default();
         Ok(Self { manifest, running, shelf, graph, cut, beside, any_batch, macs })
     }
@@ -110,7 +113,8 @@ impl<'a> Export<'a> {
         let patch_rows = match self.running.dense {
             true => {
                 let output = self.manifest.image.patches.as_deref().unwrap_or("the patches of its last block");
-                let (rows, width) = self.graph.patches(output, &shape(plan, 1)?)?;
+                let place = outputs_of(self.manifest, self.running).patches.unwrap_or(1);
+                let (rows, width) = self.graph.patches(output, &shape(plan, place)?)?;
                 check_width(self.manifest, self.shelf, width)?;
                 Some(rows)
             }
@@ -189,10 +193,30 @@ fn prove(place: &ready::Place, plan: &Plan, side: usize, picture: &[f32]) -> std
     }
 }
 
-/// The outputs that a tower is cut out for: that of the whole picture, and that of patches where it gives one.
+/// The outputs that a tower is cut out for: that of the whole picture, that of patches where it gives one, and that of
+/// boxes.
 fn outputs<'a>(manifest: &'a Manifest, running: &Running) -> Vec<&'a str> {
     let patches = manifest.image.patches.as_deref().filter(|_| running.dense);
-    std::iter::once(manifest.image.output.as_str()).chain(patches).collect()
+    std::iter::once(manifest.image.output.as_str()).chain(patches).chain(manifest.image.boxes.as_deref()).collect()
+}
+
+/// Indices of a running tower's outputs behind the first, which is the embedding of the whole picture.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outputs {
+    /// Embeddings of patches.
+    pub(super) patches: Option<usize>,
+    /// The box of the object in the middle.
+    pub(super) boxes: Option<usize>,
+}
+
+/// Where a running tower has its outputs. Patches that are taken out of the last block come behind those of the file.
+pub(super) fn outputs_of(manifest: &Manifest, running: &Running) -> Outputs {
+    let count = outputs(manifest, running).len();
+    let own = manifest.image.patches.is_some();
+    Outputs {
+        patches: running.dense.then_some(if own { 1 } else { count }),
+        boxes: manifest.image.boxes.is_some().then(|| count - 1),
+    }
 }
 
 fn check_width(manifest: &Manifest, shelf: &Shelf, found: usize) -> Result<(), ModelError> {

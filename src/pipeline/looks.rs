@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::closely::Loudest;
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, PromptSettings};
@@ -58,13 +60,15 @@ pub(super) struct Spent {
 
 /// The newest look at every part of the frame.
 pub(super) struct Looks {
-    tiles: Vec<Tile>,
+    pub(super) tiles: Vec<Tile>,
     /// Size of the frames, pixels.
     size: (u32, u32),
     /// What scores speak for: the tiles, or, in a dense look, the blocks of each.
     spots: Vec<UnitBox>,
     /// Rows of patches in a tile, in a dense look.
     pub(super) patch_rows: Option<usize>,
+    /// Whether the tiles are those of a sweep, because the model refines boxes.
+    sweeps: bool,
     gate: MotionGate,
     foreground: Foreground,
     /// By question and spot.
@@ -84,6 +88,7 @@ impl Looks {
             size: camera.size,
             spots: Vec::new(),
             patch_rows: None,
+            sweeps: false,
             gate: MotionGate::new(0, REFRESH),
             foreground: Foreground::default(),
             scores: vec![Vec::new(); questions],
@@ -92,7 +97,7 @@ impl Looks {
             calibration: Calibration::new(camera.prompts.len(), 0),
             complete: false,
         };
-        looks.lay(camera, camera.size, None);
+        looks.lay(camera, camera.size, None, false);
         looks
     }
 
@@ -105,16 +110,18 @@ impl Looks {
     pub(super) fn fit(&mut self, camera: &CameraSettings, frame: &Frame, encoder: &dyn TileEncoder) {
         let size = (frame.width(), frame.height());
         let rows = encoder.patch_rows().filter(|_| camera.grid.is_dense(true));
-        if (self.size, self.patch_rows) != (size, rows) {
-            self.lay(camera, size, rows);
+        let sweeps = encoder.refines_boxes();
+        if (self.size, self.patch_rows, self.sweeps) != (size, rows, sweeps) {
+            self.lay(camera, size, rows, sweeps);
         }
     }
 
     /// Cuts the frame into tiles, and those into what scores speak for: the blocks of patches in each tile, or the tiles
     /// themselves. Forgets all scores.
-    fn lay(&mut self, camera: &CameraSettings, size: (u32, u32), patch_rows: Option<usize>) {
-        self.tiles = grid(size.0, size.1, &camera.grid.layout(patch_rows.is_some()), &camera.masks);
-        (self.size, self.patch_rows) = (size, patch_rows);
+    fn lay(&mut self, camera: &CameraSettings, size: (u32, u32), patch_rows: Option<usize>, sweeps: bool) {
+        let layout = if sweeps { camera.grid.sweep() } else { camera.grid.layout(patch_rows.is_some()) };
+        self.tiles = grid(size.0, size.1, &layout, &camera.masks);
+        (self.size, self.patch_rows, self.sweeps) = (size, patch_rows, sweeps);
         let blocks = |tile: &Tile| match patch_rows {
             Some(rows) => block_areas(&tile.crop, rows, size),
             None => vec![tile.area],
@@ -184,21 +191,48 @@ impl Looks {
             }
             None => encoder.encode(frame, &crops)?.into_iter().map(|embedding| vec![embedding]).collect(),
         };
-        for (tile, embeddings) in chosen.iter().zip(&embeddings) {
+        self.record(&chosen, &embeddings, bank, followed, frame.captured);
+        self.gate.encoded(chosen.iter().copied(), frame.captured);
+        Ok(Spent { encoded: chosen.len(), postponed: needed - chosen.len() })
+    }
+
+    /// Puts what the spots of some tiles show into the score map.
+    pub(super) fn record(
+        &mut self,
+        tiles: &[usize],
+        embeddings: &[Vec<Embedding>],
+        bank: &PromptBank,
+        followed: &[Vec<UnitBox>],
+        now: Timestamp,
+    ) {
+        for (tile, embeddings) in tiles.iter().zip(embeddings) {
             for (spot, embedding) in self.spots_of(*tile).zip(embeddings) {
                 for (question, score) in bank.score(embedding).into_iter().enumerate() {
                     self.scores[question][spot] = Some(score);
                     let area = &self.spots[spot];
                     // Anchors are followed by nobody, and what always stands there is what they are asked for.
                     if followed.get(question).is_some_and(|f| f.iter().all(|t| t.intersection(area) == 0.0)) {
-                        self.calibration.learn(question, spot, score.logit, frame.captured);
+                        self.calibration.learn(question, spot, score.logit, now);
                     }
                 }
             }
         }
-        self.gate.encoded(chosen.iter().copied(), frame.captured);
         self.complete = self.complete || self.scores.iter().all(|scores| scores.iter().all(Option::is_some));
-        Ok(Spent { encoded: chosen.len(), postponed: needed - chosen.len() })
+    }
+
+    /// What a question scores at a spot, 0..1.
+    pub(super) fn score_at(&self, question: usize, spot: usize) -> Option<f32> {
+        self.scores[question][spot].map(|score| score.probability)
+    }
+
+    /// What a spot of the score map speaks for.
+    pub(super) fn spot(&self, spot: usize) -> &UnitBox {
+        &self.spots[spot]
+    }
+
+    /// Spots of the score map.
+    pub(super) fn spot_count(&self) -> usize {
+        self.spots.len()
     }
 
     /// Forgets what single crops showed where a tile is.
@@ -207,7 +241,7 @@ impl Looks {
         self.closely.forget(&self.tiles[tile].area);
     }
 
-    fn spots_of(&self, tile: usize) -> Range<usize> {
+    pub(super) fn spots_of(&self, tile: usize) -> Range<usize> {
         let each = self.spots.len() / self.tiles.len();
         tile * each..(tile + 1) * each
     }

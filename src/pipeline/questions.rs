@@ -42,7 +42,7 @@ impl Watch {
     }
 
     /// Whether a prompt that is looked out for has this question for its anchor.
-    fn is_anchor(&self, question: usize) -> bool {
+    pub(super) fn is_anchor(&self, question: usize) -> bool {
         let mut prompts = self.camera.prompts.iter().enumerate();
         prompts.any(|(prompt, settings)| settings.enabled && self.bank.anchor(prompt) == Some(question))
     }

@@ -6,7 +6,7 @@ pub mod best;
 pub mod crossing;
 pub mod event;
 mod look;
-mod motion;
+pub mod motion;
 pub mod parked;
 mod picture;
 mod rest;

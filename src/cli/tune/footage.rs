@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::cli::offline::recorded;
 use crate::cli::trial::Trial;
 use crate::cli::trial::clip::Progress;
-use crate::clip::{Embedding, ModelError, TileEncoder};
+use crate::clip::{self, Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, Name};
 use crate::frame::{Frame, PixelRect, UnitBox};
 use crate::pipeline::Watch;
@@ -198,16 +198,18 @@ struct Shared<'a> {
     encoder: &'a dyn TileEncoder,
     crops: Mutex<HashMap<PixelRect, Embedding>>,
     patches: Mutex<HashMap<PixelRect, Vec<Embedding>>>,
+    whole: Mutex<HashMap<PixelRect, clip::Crop>>,
 }
 
 impl<'a> Shared<'a> {
     fn new(encoder: &'a dyn TileEncoder) -> Self {
-        Self { encoder, crops: Mutex::default(), patches: Mutex::default() }
+        Self { encoder, crops: Mutex::default(), patches: Mutex::default(), whole: Mutex::default() }
     }
 
     fn passes(&self) -> usize {
         let crops = self.crops.lock().unwrap_or_else(PoisonError::into_inner).len();
-        crops + self.patches.lock().unwrap_or_else(PoisonError::into_inner).len()
+        let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner).len();
+        crops + whole + self.patches.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
@@ -231,6 +233,14 @@ impl TileEncoder for Shared<'_> {
 
     fn encode_patches(&self, frame: &Frame, tiles: &[PixelRect]) -> Result<Vec<Vec<Embedding>>, ModelError> {
         shared(&self.patches, tiles, |new| self.encoder.encode_patches(frame, new))
+    }
+
+    fn encode_crops(&self, frame: &Frame, crops: &[PixelRect]) -> Result<Vec<clip::Crop>, ModelError> {
+        shared(&self.whole, crops, |new| self.encoder.encode_crops(frame, new))
+    }
+
+    fn refines_boxes(&self) -> bool {
+        self.encoder.refines_boxes()
     }
 
     fn patch_rows(&self) -> Option<usize> {

@@ -160,6 +160,7 @@ pub fn survey(folder: &Path, given: &Given, fallback: &Given) -> Result<Survey, 
             input: input.name,
             output: output.name,
             patches: None,
+            boxes: None,
             precision: Precision::Int8,
         },
         text: TextTower {
