@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn recall_has_an_interval_and_none_false_is_not_never() {
-        let thing = |n: u32| Asked { from_s: f64::from(n) * 20.0, delay_s: (n % 3 > 0).then_some(1.0) };
+        let thing = |n: u32| Asked { from_s: f64::from(n) * 20.0, delay_s: (!n.is_multiple_of(3)).then_some(1.0) };
         let (recall, wrong) = events(&score((0..30).map(thing).collect(), &[]));
         let recall = recall.expect("things");
         assert!(recall.low > 0.4 && recall.low < 0.6 && recall.high > 0.75 && recall.high < 0.9, "{recall:?}");

@@ -64,7 +64,7 @@ impl Thing {
             let inside = |seen: &&Sighting| !seen.ignore && (*from..=*to).contains(&seen.time_s);
             let mut times = self.sightings.iter().filter(inside).map(|seen| seen.time_s);
             let first = times.next()?;
-            Some((first, times.last().unwrap_or(first)))
+            Some((first, times.next_back().unwrap_or(first)))
         })
     }
 
