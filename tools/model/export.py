@@ -20,10 +20,12 @@ from torch.nn import functional as F
 from text import CONTEXT, PAD, Text, pad, tokens
 from tower import DIM, MEAN, SIZE, STD, Tower
 
+# Of pairs of phrases: synonyms ("a lorry", "a truck"; "a pedestrian", "a person") lie above, different nouns ("a car", "a truck") below.
+SYNONYMS = 0.54
 TOLERANCE = 2e-2  # of unit-norm embeddings and boxes, for weights in 16 bits
 
 MANIFEST = """name = "{name}"
-description = "A small CLIP trained on real pictures: EfficientNet-Lite0 with a text tower of its own"
+description = "A small CLIP trained on real pictures: people, vehicles, animals, common objects"
 licence = "{licence}"
 origin = "trained by this project: tools/model"
 {notice}
@@ -52,6 +54,7 @@ pad_token = "{pad}"
 [embedding]
 width = {width}
 logit_scale = {scale:.4f}
+synonym_cosine = {synonyms}
 """
 
 
@@ -124,7 +127,7 @@ def export(image: Path, text: Path, out: Path, name: str, licence: str, notice: 
               for part, file in (("vision", "vision.onnx"), ("text", "text.onnx"), ("tokenizer", "tokenizer.json"))}
     scale = min(50.0, float(np.exp(held["log_scale"])))
     (out / "manifest.toml").write_text(MANIFEST.format(name=name, licence=licence, notice=f'notice = "{notice}"\n' if notice else "", size=SIZE, mean=list(MEAN), std=list(STD),
-                                                       context=CONTEXT, pad=PAD, width=DIM, scale=scale, **hashes))
+                                                       context=CONTEXT, pad=PAD, width=DIM, scale=scale, synonyms=SYNONYMS, **hashes))
 
 
 if __name__ == "__main__":
@@ -132,7 +135,7 @@ if __name__ == "__main__":
     parser.add_argument("image", type=Path)
     parser.add_argument("text", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--name", default="lookout-s")
+    parser.add_argument("--name", default="small")
     parser.add_argument("--licence", default="MIT OR Apache-2.0")
     parser.add_argument("--notice", default="")
     args = parser.parse_args()
