@@ -114,7 +114,17 @@ impl ImageEncoder {
         let most = if facts.any_batch { most_tiles(&plan) } else { 1 };
         let (tower, width) = (manifest.image.clone(), manifest.embedding.width);
         let outputs = tower::outputs_of(manifest, running);
-        Ok(Self { plan, tower, width, outputs, patch_rows: facts.patch_rows, workers, most, calibration, macs: facts.macs })
+        Ok(Self {
+            plan,
+            tower,
+            width,
+            outputs,
+            patch_rows: facts.patch_rows,
+            workers,
+            most,
+            calibration,
+            macs: facts.macs,
+        })
     }
 
     /// Multiplications of the tower's products and convolutions for one tile.
@@ -149,7 +159,8 @@ impl ImageEncoder {
         let values = values.map_err(|e| failed(tiles, &e))?;
         let one = |(index, tile): (usize, &PixelRect)| {
             let share = |values: &&'_ [f32]| values.len() / tiles.len();
-            let own: Vec<&[f32]> = values.iter().map(|all| &all[index * share(all)..(index + 1) * share(all)]).collect();
+            let own: Vec<&[f32]> =
+                values.iter().map(|all| &all[index * share(all)..(index + 1) * share(all)]).collect();
             read(tile, &own)
         };
         tiles.iter().enumerate().map(one).collect()
@@ -183,7 +194,8 @@ fn refined(frame: &Frame, crop: &PixelRect, values: &[f32]) -> Option<RefinedBox
     let x = |at: f32| (crop.x as f32 + at * crop.width as f32) / frame.width() as f32;
     let y = |at: f32| (crop.y as f32 + at * crop.height as f32) / frame.height() as f32;
     let finite = values.iter().all(|value| value.is_finite());
-    finite.then(|| RefinedBox { area: UnitBox::new(x(x0), y(y0), x(x1), y(y1)), objectness: objectness.clamp(0.0, 1.0) })
+    finite
+        .then(|| RefinedBox { area: UnitBox::new(x(x0), y(y0), x(x1), y(y1)), objectness: objectness.clamp(0.0, 1.0) })
 }
 
 fn failed(tiles: &[PixelRect], error: &TractError) -> ModelError {

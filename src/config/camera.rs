@@ -277,10 +277,8 @@ impl GridSettings {
     pub fn sweep(&self) -> Grid {
         const LEVELS: [f32; 4] = [1.0, 0.6, 0.36, 0.2];
         Grid {
-            levels: self.levels.clone().unwrap_or_else(|| {
-                std::env::var("LEVELS").map_or(LEVELS.to_vec(), |v| v.split(',').filter_map(|x| x.parse().ok()).collect())
-            }),
-            overlap: self.overlap.unwrap_or_else(|| std::env::var("OVERLAP").ok().and_then(|v| v.parse().ok()).unwrap_or(0.5)),
+            levels: self.levels.clone().unwrap_or(LEVELS.to_vec()),
+            overlap: self.overlap.unwrap_or(0.5),
             context: self.context.unwrap_or(0.0),
         }
     }

@@ -1,7 +1,7 @@
 //! Analysing a frame with a model that refines boxes: objects, classified by the prompts, become detections.
 
 use super::looks::{Spent, Try};
-use super::regions::{Regions, Scene, knob};
+use super::regions::{Regions, Scene};
 use super::{Sight, Watch};
 use crate::clip::{ModelError, TileEncoder};
 use crate::detect::Detection;
@@ -17,7 +17,12 @@ impl Watch {
     ///
     /// # Errors
     /// What the encoder says.
-    pub(super) fn analyze(&mut self, frame: &Frame, encoder: &dyn TileEncoder, limit: usize) -> Result<Sight, ModelError> {
+    pub(super) fn analyze(
+        &mut self,
+        frame: &Frame,
+        encoder: &dyn TileEncoder,
+        limit: usize,
+    ) -> Result<Sight, ModelError> {
         let now = frame.captured;
         let thresholds = self.thresholds();
         self.trackers.iter_mut().zip(&thresholds).for_each(|(tracker, threshold)| tracker.count_from(*threshold));
@@ -59,7 +64,7 @@ impl Watch {
     fn detection(&self, question: usize, area: &UnitBox, score: Score, objectness: f32) -> Detection {
         let usual = self.camera.prompts.get(question).map_or(0.0, |prompt| self.looks.handicap(question, area, prompt));
         let Score { margin, runner_up, .. } = score;
-        let scored = probability(score.logit - usual) * objectness.powf(knob("POW", 1.0));
+        let scored = probability(score.logit - usual) * objectness;
         Detection { margin, runner_up, ..Detection::new(question, *area, scored) }
     }
 
@@ -107,7 +112,7 @@ fn nms(mut detections: Vec<Detection>) -> Vec<Detection> {
     detections.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Detection> = Vec::with_capacity(detections.len());
     for detection in detections {
-        if kept.iter().all(|other| other.area.iou(&detection.area) <= knob("NMS", NMS_IOU)) {
+        if kept.iter().all(|other| other.area.iou(&detection.area) <= NMS_IOU) {
             kept.push(detection);
         }
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::regions::knob;
 use crate::clip::{Crop, Embedding, RefinedBox};
 use crate::elapsed::since;
 use crate::frame::UnitBox;
@@ -38,6 +37,9 @@ const REJECTED_FOR: Duration = Duration::from_millis(1500);
 const GONE_AFTER: Duration = Duration::from_millis(900);
 /// Crops that an object's embedding averages over.
 const AVERAGED: f32 = 4.0;
+/// How much less exact than a tile's box a component is, and how much more a refined box (1: as exact).
+const COMPONENT_DOUBT: f32 = 2.0;
+const BOX_DOUBT: f32 = 0.5;
 
 /// One object.
 #[derive(Clone, Debug)]
@@ -105,14 +107,14 @@ impl Objects {
         let mut proposals = Vec::new();
         for (index, object) in self.live.iter_mut().enumerate() {
             let age = since(object.encoded, now);
-            let (period, supported) = if background.changed(&object.encoded_area, &object.colours) < knob("CHANGED", CHANGED) {
+            let (period, supported) = if background.changed(&object.encoded_area, &object.colours) < CHANGED {
                 object.area = object.encoded_area;
                 object.motion.halt();
                 object.confirmed = now;
                 (STILL_PERIOD, true)
             } else {
                 let supported = object.advance(components, now);
-                (if wanted(object) { Duration::from_secs_f32(knob("WANTED", 0.4)) } else { OTHER_PERIOD }, supported)
+                (if wanted(object) { WANTED_PERIOD } else { OTHER_PERIOD }, supported)
             };
             let served = age.as_secs_f32() / period.as_secs_f32();
             if served >= 0.99 || !supported {
@@ -124,9 +126,9 @@ impl Objects {
         others.extend(candidates.iter().map(|area| (1.3, *area)));
         let mut new: Vec<UnitBox> = Vec::new();
         for (priority, area) in others {
-            let explained = self.live.iter().any(|object| object.area.iou(&area) >= knob("EXPLAINED_IOU", EXPLAINED_IOU))
-                || self.rejected.iter().any(|(other, _)| other.iou(&area) >= knob("SAME_IOU", SAME_IOU))
-                || new.iter().any(|other| other.iou(&area) >= knob("SAME_IOU", SAME_IOU));
+            let explained = self.live.iter().any(|object| object.area.iou(&area) >= EXPLAINED_IOU)
+                || self.rejected.iter().any(|(other, _)| other.iou(&area) >= SAME_IOU)
+                || new.iter().any(|other| other.iou(&area) >= SAME_IOU);
             if !explained {
                 new.push(area);
                 // Of several, the larger: a piece of an object is smaller than the object.
@@ -151,7 +153,7 @@ impl Objects {
         let off = area.iou(&proposal.area);
         let seen = Seen { area, objectness, embedding: crop.embedding, now };
         if let Some(object) = proposal.object.and_then(|index| self.live.get_mut(index)) {
-            if objectness >= knob("KEPT_OBJECTNESS", KEPT_OBJECTNESS) && off >= knob("OTHER_IOU", OTHER_IOU) {
+            if objectness >= KEPT_OBJECTNESS && off >= OTHER_IOU {
                 object.see(seen, background);
             } else {
                 // Encoded in vain: not again at once, and gone unless something else confirms it.
@@ -160,12 +162,12 @@ impl Objects {
             }
             return None;
         }
-        if objectness < knob("NEW_OBJECTNESS", NEW_OBJECTNESS) || area.area() <= 0.0 {
+        if objectness < NEW_OBJECTNESS || area.area() <= 0.0 {
             self.rejected.push((proposal.area, now));
             return None;
         }
         let same = self.live.iter_mut().map(|object| (object.area.iou(&area), object));
-        match same.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(iou, _)| *iou >= knob("SAME_IOU", SAME_IOU)) {
+        match same.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(iou, _)| *iou >= SAME_IOU) {
             Some((_, object)) => {
                 self.rejected.push((proposal.area, now));
                 if since(object.encoded, now) > Duration::ZERO {
@@ -176,7 +178,7 @@ impl Objects {
             None => {
                 self.live.push(Object::new(seen, background));
                 let again = Proposal { area, priority: 1.0, object: Some(self.live.len() - 1) };
-                (off < knob("EXPLAINED_IOU", EXPLAINED_IOU)).then_some(again)
+                (off < EXPLAINED_IOU).then_some(again)
             }
         }
     }
@@ -184,13 +186,13 @@ impl Objects {
     /// Lets go of what has left or was not confirmed, and of the weaker of two boxes of one object.
     pub(super) fn settle(&mut self, now: Timestamp) {
         self.live.retain(|object| {
-            let lost = since(object.confirmed, now).as_secs_f32() > knob("GONE", 0.9) || object.objectness < knob("KEPT_OBJECTNESS", KEPT_OBJECTNESS);
+            let lost = since(object.confirmed, now) > GONE_AFTER || object.objectness < KEPT_OBJECTNESS;
             !lost && object.area.area() > 0.0 && !object.motion.has_left()
         });
         self.live.sort_by(|a, b| b.objectness.total_cmp(&a.objectness));
         let mut kept: Vec<Object> = Vec::with_capacity(self.live.len());
         for object in self.live.drain(..) {
-            if kept.iter().all(|other| other.area.iou(&object.area) < knob("SAME_IOU", SAME_IOU)) {
+            if kept.iter().all(|other| other.area.iou(&object.area) < SAME_IOU) {
                 kept.push(object);
             }
         }
@@ -228,12 +230,12 @@ impl Object {
         let mut expected = self.motion.after(seconds);
         let predicted = expected.inside();
         let overlaps = components.iter().map(|area| (area.iou(&predicted), area));
-        let best = overlaps.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(iou, _)| *iou >= knob("SUPPORT_IOU", SUPPORT_IOU));
+        let best = overlaps.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(iou, _)| *iou >= SUPPORT_IOU);
         if let Some((_, area)) = best {
             // A component says where the object is better than how large it is: shadows, gaps.
             let ((x, y), (w, h)) = (area.centre(), (predicted.x1 - predicted.x0, predicted.y1 - predicted.y0));
             let moved = UnitBox { x0: x - w / 2.0, y0: y - h / 2.0, x1: x + w / 2.0, y1: y + h / 2.0 };
-            expected.correct(&moved, knob("COMP_DOUBT", 2.0));
+            expected.correct(&moved, COMPONENT_DOUBT);
             self.confirmed = now;
         }
         (self.motion, self.moved) = (expected, now);
@@ -245,15 +247,86 @@ impl Object {
     fn see(&mut self, seen: Seen, background: &BackgroundModel) {
         let seconds = seen.now.duration_since(self.moved).as_secs_f32().max(0.0);
         self.motion = self.motion.after(seconds);
-        self.motion.correct(&seen.area, knob("BOX_DOUBT", 0.5));
+        self.motion.correct(&seen.area, BOX_DOUBT);
         self.area = seen.area;
         (self.encoded_area, self.colours) = (seen.area, background.colours(&seen.area));
         let weight = self.crops / (self.crops + 1.0);
         let values = self.embedding.values().iter().zip(seen.embedding.values());
         let mean: Vec<f32> = values.map(|(old, new)| weight * old + (1.0 - weight) * new).collect();
         self.embedding = Embedding::new(mean).unwrap_or(seen.embedding);
-        self.crops = (self.crops + 1.0).min(knob("AVERAGED", AVERAGED));
+        self.crops = (self.crops + 1.0).min(AVERAGED);
         self.objectness = seen.objectness;
         (self.encoded, self.moved, self.confirmed) = (seen.now, seen.now, seen.now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Frame;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(ms).expect("in range")
+    }
+
+    /// A grey frame with a bright square of 40 pixels at this left edge.
+    fn frame(ms: i64, left: u32) -> Frame {
+        let shown = |x: u32, y: u32| (left..left + 40).contains(&x) && (60..100).contains(&y);
+        let rgb: Vec<u8> = (0..320 * 160).flat_map(|i| [if shown(i % 320, i / 320) { 200 } else { 90 }; 3]).collect();
+        Frame::new(320, 160, rgb, 0, at(ms)).expect("a frame")
+    }
+
+    fn square(left: f32) -> UnitBox {
+        UnitBox::new(left / 320.0, 0.375, (left + 40.0) / 320.0, 0.625)
+    }
+
+    fn crop(area: UnitBox, objectness: f32) -> Crop {
+        let embedding = Embedding::new(vec![1.0, 0.0]).expect("not zero");
+        Crop { embedding, patches: Vec::new(), refined: Some(RefinedBox { area, objectness }) }
+    }
+
+    /// How many crops a square takes in two seconds at 5 frames a second that moves by so many pixels a frame, and where
+    /// it is found last.
+    fn followed(step: u32) -> (usize, UnitBox) {
+        let (mut background, mut objects, mut crops) = (BackgroundModel::default(), Objects::default(), 0);
+        let mut candidates = vec![square(40.0)];
+        for index in 0..11 {
+            let (ms, left) = (200 * i64::from(index), 40 + step * index);
+            background.update(&frame(ms, left));
+            let seen = square(left as f32);
+            let components = if step > 0 && index > 0 { vec![seen] } else { Vec::new() };
+            let asked = objects.propose(&background, &components, &std::mem::take(&mut candidates), |_| true, at(ms));
+            for proposal in &asked {
+                crops += 1;
+                objects.take(proposal, crop(seen, 0.9), &background, at(ms));
+            }
+            objects.settle(at(ms));
+            assert_eq!(objects.live().len(), 1, "at {ms} ms");
+        }
+        (crops, objects.live()[0].area)
+    }
+
+    #[test]
+    fn a_crop_serves_until_its_period_is_over_or_for_long_where_nothing_changes() {
+        assert_eq!(followed(0), (1, square(40.0)));
+        let (crops, area) = followed(4);
+        assert!((4..=8).contains(&crops), "{crops} crops of 11 frames");
+        assert!(area.iou(&square(80.0)) > 0.8, "{area:?}");
+    }
+
+    #[test]
+    fn a_proposal_without_an_object_is_not_asked_for_again_at_once() {
+        let (mut background, mut objects) = (BackgroundModel::default(), Objects::default());
+        background.update(&frame(0, 40));
+        let mut propose = |objects: &mut Objects, ms| {
+            let asked = objects.propose(&background, &[square(40.0)], &[], |_| true, at(ms));
+            asked
+                .iter()
+                .for_each(|proposal| drop(objects.take(proposal, crop(square(40.0), 0.1), &background, at(ms))));
+            asked.len()
+        };
+        let asked: Vec<usize> = [0, 200, 1000, 2000].map(|ms| propose(&mut objects, ms)).to_vec();
+        assert_eq!(asked, [1, 0, 0, 1]);
+        assert!(objects.live().is_empty());
     }
 }

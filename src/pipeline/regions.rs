@@ -1,6 +1,8 @@
 //! Region proposals and their crops, as in R-CNN (Girshick et al., 2014): foreground components, predictions of the objects
 //! known so far and candidates of a slow sweep over the frame are cropped and encoded, and their boxes refined by regression.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::looks::{Looks, Spent};
@@ -25,6 +27,8 @@ const TILE_OBJECTNESS: f32 = 0.4;
 const PEAKS: usize = 2;
 /// Share of a tile's side that an object takes that a block of patches speaks for: half way between one block and two.
 const PEAK_SIZE: f32 = 0.5;
+/// An object that a crop, a component or an unchanged picture has confirmed in this time is told as there.
+const CURRENT: Duration = Duration::from_millis(400);
 
 /// The proposals of one camera, frame after frame.
 #[derive(Debug, Default)]
@@ -34,6 +38,8 @@ pub(super) struct Regions {
     next_tile: usize,
     /// Candidates of the first sweep that there was no time for yet.
     waiting: Vec<UnitBox>,
+    /// Whether those of the first sweep are among them.
+    catches_up: bool,
 }
 
 /// What a frame is looked at with.
@@ -61,7 +67,6 @@ impl Regions {
         let now = scene.frame.captured;
         self.background.update(scene.frame);
         let first = !looks.complete();
-        let passes = knob("PASSES", PASSES as f32) as usize;
         let swept = self.sweep(scene, looks, if first { limit } else { SWEPT.min(limit) })?;
         let (mask, columns) = self.background.mask();
         let found = components(mask, columns);
@@ -70,8 +75,9 @@ impl Regions {
         let mut objects = std::mem::take(&mut self.objects);
         let mut proposals = objects.propose(&self.background, &found, &candidates, wanted, now);
         self.objects = objects;
-        let budget = if first || !candidates.is_empty() { knob("FIRST", FIRST_PASSES as f32) as usize } else { passes - SWEPT }.min(limit).max(1);
+        let budget = if first || self.catches_up { FIRST_PASSES } else { PASSES - SWEPT }.min(limit).max(1);
         let left = proposals.split_off(proposals.len().min(budget));
+        self.catches_up = first;
         if first {
             self.waiting = left.iter().filter(|proposal| proposal.is_new()).map(|proposal| proposal.area).collect();
         }
@@ -91,8 +97,8 @@ impl Regions {
         let seen = looks.encode_tiles(scene, &chosen)?;
         let mut candidates: Vec<(f32, UnitBox)> = Vec::new();
         for (tile, crop) in chosen.iter().zip(&seen) {
-            candidates.extend(crop.refined.filter(|r| r.objectness >= knob("TILE", TILE_OBJECTNESS)).map(|r| (r.objectness, r.area)));
-            candidates.extend(looks.peaks(*tile, scene.floors, knob("PEAKS", PEAKS as f32) as usize, knob("PEAK_SIZE", PEAK_SIZE)));
+            candidates.extend(crop.refined.filter(|r| r.objectness >= TILE_OBJECTNESS).map(|r| (r.objectness, r.area)));
+            candidates.extend(looks.peaks(*tile, scene.floors, PEAKS, PEAK_SIZE));
         }
         candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
         self.waiting.extend(candidates.into_iter().map(|(_, area)| area));
@@ -121,7 +127,7 @@ impl Regions {
 
     /// Whether an object was seen on the frame of that time, by a crop or by where it moves.
     pub(super) fn is_current(object: &Object, now: Timestamp) -> bool {
-        since(object.confirmed, now).as_secs_f32() <= knob("CURRENT", 0.4)
+        since(object.confirmed, now) <= CURRENT
     }
 }
 
@@ -129,8 +135,4 @@ impl Regions {
 fn is_wanted(scene: &Scene<'_>, object: &Object) -> bool {
     let scores = scene.bank.score(&object.embedding);
     scores.iter().zip(scene.floors).any(|(score, floor)| score.probability >= 0.5 * floor)
-}
-
-pub(super) fn knob(name: &str, default: f32) -> f32 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
