@@ -7,10 +7,13 @@ use crate::clip::{ModelError, TileEncoder};
 use crate::detect::Detection;
 use crate::frame::{Frame, UnitBox};
 use crate::prompts::Score;
-use crate::prompts::calibration::{logit, probability};
+use crate::prompts::calibration::logit;
 
 /// Boxes of one prompt with a higher IoU are one detection.
 const NMS_IOU: f32 = 0.5;
+/// Of two boxes of one prompt, the weaker is a repetition too if the smaller lies within the larger by more than this share of
+/// itself: box regression on a crop that shows half of a vehicle gives that half.
+const CONTAINED: f32 = 0.85;
 
 impl Watch {
     /// As [`Watch::look`], with proposals, crops and box regression instead of tiles and outlines.
@@ -50,7 +53,7 @@ impl Watch {
                 if !is_asked && !self.is_anchor(question) {
                     continue;
                 }
-                let detection = self.detection(question, &object.area, score, object.objectness);
+                let detection = Self::detection(question, &object.area, score, object.objectness);
                 let floor = if is_asked { floors[question].min(self.reports_from) } else { floors[question] };
                 if detection.score >= floor {
                     found[question].push(Detection { embedding: Some(object.embedding.clone()), ..detection });
@@ -60,12 +63,11 @@ impl Watch {
         found.into_iter().map(nms).collect()
     }
 
-    /// What a crop with that score and objectness is of a question: both must be so, and the score better than is usual there.
-    fn detection(&self, question: usize, area: &UnitBox, score: Score, objectness: f32) -> Detection {
-        let usual = self.camera.prompts.get(question).map_or(0.0, |prompt| self.looks.handicap(question, area, prompt));
-        let Score { margin, runner_up, .. } = score;
-        let scored = probability(score.logit - usual) * objectness;
-        Detection { margin, runner_up, ..Detection::new(question, *area, scored) }
+    /// What a crop with that score and objectness is of a question: both must be so. The score usual at a place is not taken off
+    /// it: on a road, that is the score of the traffic.
+    fn detection(question: usize, area: &UnitBox, score: Score, objectness: f32) -> Detection {
+        let Score { margin, runner_up, probability, .. } = score;
+        Detection { margin, runner_up, ..Detection::new(question, *area, probability * objectness) }
     }
 
     /// Lets the background try to be each prompt, once a window: the best object that is not followed, or the crop of the best
@@ -84,7 +86,7 @@ impl Watch {
             let objects = self.regions.objects().iter().filter(|object| is_free(&object.area));
             let best = objects.map(|object| {
                 let score = self.bank.score(&object.embedding)[prompt];
-                self.detection(prompt, &object.area, score, object.objectness)
+                Self::detection(prompt, &object.area, score, object.objectness)
             });
             let mut best = best.max_by(|a, b| a.score.total_cmp(&b.score));
             if best.is_none()
@@ -94,7 +96,7 @@ impl Watch {
                 crops += 1;
                 let score = self.bank.score(&crop.embedding)[prompt];
                 let refined = crop.refined.map_or((area, 1.0), |refined| (refined.area, refined.objectness));
-                best = Some(self.detection(prompt, &refined.0, score, refined.1));
+                best = Some(Self::detection(prompt, &refined.0, score, refined.1));
             }
             if let Some(best) = best {
                 let reached = logit(best.score);
@@ -107,14 +109,30 @@ impl Watch {
     }
 }
 
-/// Non-maximum suppression: detections, strongest first, that overlap no stronger one.
+/// Non-maximum suppression: detections, strongest first, that overlap no stronger one and are no part of it.
 fn nms(mut detections: Vec<Detection>) -> Vec<Detection> {
     detections.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut kept: Vec<Detection> = Vec::with_capacity(detections.len());
+    let mut distinct: Vec<Detection> = Vec::with_capacity(detections.len());
     for detection in detections {
-        if kept.iter().all(|other| other.area.iou(&detection.area) <= NMS_IOU) {
-            kept.push(detection);
+        let repeats = |other: &Detection| {
+            let (a, b) = (&other.area, &detection.area);
+            a.iou(b) > NMS_IOU || a.intersection(b) > CONTAINED * a.area().min(b.area())
+        };
+        if !distinct.iter().any(repeats) {
+            distinct.push(detection);
         }
     }
-    kept
+    distinct
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_stronger_detection_is_suppressed_and_a_neighbour_is_not() {
+        let at = |x0, x1, score| Detection::new(0, UnitBox::new(x0, 0.2, x1, 0.6), score);
+        let (whole, half, beside) = (at(0.1, 0.3, 0.9), at(0.2, 0.3, 0.7), at(0.28, 0.48, 0.8));
+        assert_eq!(nms(vec![half, whole.clone(), beside.clone()]), [whole, beside]);
+    }
 }

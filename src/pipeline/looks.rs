@@ -4,8 +4,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::closely::Loudest;
 use crate::clip::{Embedding, ModelError, TileEncoder};
 use crate::config::settings::{CameraSettings, PromptSettings};
@@ -64,7 +62,7 @@ pub(super) struct Looks {
     /// Size of the frames, pixels.
     size: (u32, u32),
     /// What scores speak for: the tiles, or, in a dense look, the blocks of each.
-    spots: Vec<UnitBox>,
+    pub(super) spots: Vec<UnitBox>,
     /// Rows of patches in a tile, in a dense look.
     pub(super) patch_rows: Option<usize>,
     /// Whether the tiles are those of a sweep, because the model refines boxes.
@@ -72,12 +70,12 @@ pub(super) struct Looks {
     gate: MotionGate,
     foreground: Foreground,
     /// By question and spot.
-    scores: Vec<Vec<Option<Score>>>,
+    pub(super) scores: Vec<Vec<Option<Score>>>,
     confirmations: Confirmations,
     pub(super) closely: Confirmations<Loudest>,
-    calibration: Calibration,
+    pub(super) calibration: Calibration,
     /// Whether every part has been looked at once.
-    complete: bool,
+    pub(super) complete: bool,
 }
 
 impl Looks {
@@ -194,45 +192,6 @@ impl Looks {
         self.record(&chosen, &embeddings, bank, followed, frame.captured);
         self.gate.encoded(chosen.iter().copied(), frame.captured);
         Ok(Spent { encoded: chosen.len(), postponed: needed - chosen.len() })
-    }
-
-    /// Puts what the spots of some tiles show into the score map.
-    pub(super) fn record(
-        &mut self,
-        tiles: &[usize],
-        embeddings: &[Vec<Embedding>],
-        bank: &PromptBank,
-        followed: &[Vec<UnitBox>],
-        now: Timestamp,
-    ) {
-        for (tile, embeddings) in tiles.iter().zip(embeddings) {
-            for (spot, embedding) in self.spots_of(*tile).zip(embeddings) {
-                for (question, score) in bank.score(embedding).into_iter().enumerate() {
-                    self.scores[question][spot] = Some(score);
-                    let area = &self.spots[spot];
-                    // Anchors are followed by nobody, and what always stands there is what they are asked for.
-                    if followed.get(question).is_some_and(|f| f.iter().all(|t| t.intersection(area) == 0.0)) {
-                        self.calibration.learn(question, spot, score.logit, now);
-                    }
-                }
-            }
-        }
-        self.complete = self.complete || self.scores.iter().all(|scores| scores.iter().all(Option::is_some));
-    }
-
-    /// What a question scores at a spot, 0..1.
-    pub(super) fn score_at(&self, question: usize, spot: usize) -> Option<f32> {
-        self.scores[question][spot].map(|score| score.probability)
-    }
-
-    /// What a spot of the score map speaks for.
-    pub(super) fn spot(&self, spot: usize) -> &UnitBox {
-        &self.spots[spot]
-    }
-
-    /// Spots of the score map.
-    pub(super) fn spot_count(&self) -> usize {
-        self.spots.len()
     }
 
     /// Forgets what single crops showed where a tile is.

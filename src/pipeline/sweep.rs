@@ -1,9 +1,12 @@
 //! The sweep: tiles of a pyramid, encoded in turn, and the score map that their patches make.
 
+use jiff::Timestamp;
+
 use super::looks::Looks;
 use super::regions::Scene;
 use crate::clip::{Crop, Embedding, ModelError};
 use crate::frame::UnitBox;
+use crate::prompts::PromptBank;
 use crate::regions::patches::block_embeddings;
 
 impl Looks {
@@ -58,5 +61,44 @@ impl Looks {
         let spots = (0..self.spot_count()).filter(|spot| is_free(self.spot(*spot)));
         let scored = spots.filter_map(|spot| Some((self.score_at(prompt, spot)?, spot)));
         scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, spot)| *self.spot(spot))
+    }
+
+    /// Puts what the spots of some tiles show into the score map.
+    pub(super) fn record(
+        &mut self,
+        tiles: &[usize],
+        embeddings: &[Vec<Embedding>],
+        bank: &PromptBank,
+        followed: &[Vec<UnitBox>],
+        now: Timestamp,
+    ) {
+        for (tile, embeddings) in tiles.iter().zip(embeddings) {
+            for (spot, embedding) in self.spots_of(*tile).zip(embeddings) {
+                for (question, score) in bank.score(embedding).into_iter().enumerate() {
+                    self.scores[question][spot] = Some(score);
+                    let area = &self.spots[spot];
+                    // Anchors are followed by nobody, and what always stands there is what they are asked for.
+                    if followed.get(question).is_some_and(|f| f.iter().all(|t| t.intersection(area) == 0.0)) {
+                        self.calibration.learn(question, spot, score.logit, now);
+                    }
+                }
+            }
+        }
+        self.complete = self.complete || self.scores.iter().all(|scores| scores.iter().all(Option::is_some));
+    }
+
+    /// What a question scores at a spot, 0..1.
+    pub(super) fn score_at(&self, question: usize, spot: usize) -> Option<f32> {
+        self.scores[question][spot].map(|score| score.probability)
+    }
+
+    /// What a spot of the score map speaks for.
+    pub(super) fn spot(&self, spot: usize) -> &UnitBox {
+        &self.spots[spot]
+    }
+
+    /// Spots of the score map.
+    pub(super) fn spot_count(&self) -> usize {
+        self.spots.len()
     }
 }
