@@ -117,7 +117,7 @@ const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo/street.webm
 
 fn on_the_clip(truth: &str, more: &[&str]) -> Value {
     let common = ["eval", "--json", "--annotations", truth, "--video", CLIP, "--fps", "4", "--seconds", "12"];
-    let ran = lookout(&[&common[..], more].concat());
+    let ran = lookout(&[&common[..], &["--model", crate::support::RENDERED_MODEL], more].concat());
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     serde_json::from_slice(&ran.stdout).expect("JSON")
 }

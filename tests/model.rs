@@ -132,6 +132,7 @@ fn on_the_clip(more: &[&str]) -> (f64, f64) {
         prompts.iter().chain(&["a red car=car:colour=red", "a dog=dog"]).flat_map(|prompt| ["--prompt", prompt]);
     let mut lookout = Command::new(env!("CARGO_BIN_EXE_lookout"));
     lookout.args(["eval", "--json", "--fps", "2", "--annotations", &truth, "--video", &video]).args(prompts).args(more);
+    lookout.args(["--model", crate::support::RENDERED_MODEL]);
     let ran = lookout.output().expect("the program starts");
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let json: Value = serde_json::from_slice(&ran.stdout).expect("JSON");

@@ -11,16 +11,16 @@ use serde_json::Value;
 use crate::support::mosquitto::Mosquitto;
 use crate::support::mqtt::{self, name};
 use crate::support::program::{Hears, Running, config, output};
-use crate::support::rtsp;
+use crate::support::{RENDERED_MODEL, rtsp};
 
 /// Longer than a pedestrian takes to come, on a loaded machine too.
 const SOON: Duration = Duration::from_secs(90);
 
 fn street(port: u16) -> String {
     format!(
-        "[device]\nid = \"hof\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:{port}\"\nkeep_alive_s = 5\n[[camera]]\nname = \"street\"\n\
-         source = \"demo://street\"\nfps = 2\n[[camera.prompt]]\nphrases = \"a blue bicycle\"\n[[camera.prompt]]\n\
-         phrases = \"a pedestrian\"\n"
+        "[device]\nid = \"hof\"\n[model]\npath = {RENDERED_MODEL:?}\n[mqtt]\nurl = \"mqtt://127.0.0.1:{port}\"\n\
+         keep_alive_s = 5\n[[camera]]\nname = \"street\"\nsource = \"demo://street\"\nfps = 2\n[[camera.prompt]]\n\
+         phrases = \"a blue bicycle\"\n[[camera.prompt]]\nphrases = \"a pedestrian\"\n"
     )
 }
 
@@ -114,7 +114,7 @@ fn what_was_told_is_kept_in_a_file_without_a_broker() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("lookout.db");
     let text = format!(
-        "[store]\npath = {path:?}\n[[camera]]\nname = \"street\"\nsource = \"demo://street\"\nfps = 2\n\
+        "[store]\npath = {path:?}\n[model]\npath = {RENDERED_MODEL:?}\n[[camera]]\nname = \"street\"\nsource = \"demo://street\"\nfps = 2\n\
          [[camera.prompt]]\nphrases = \"a pedestrian\"\ncooldown_s = 600\n"
     );
     let running = Running::start(&["run", "--config", &config(folder.path(), &text)]);

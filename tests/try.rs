@@ -13,7 +13,8 @@ const FROM_S: f64 = 9.0;
 const TO_S: f64 = 15.0;
 
 fn lookout(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lookout")).args(arguments).output().expect("the program starts")
+    let model = ["--model", crate::support::RENDERED_MODEL];
+    Command::new(env!("CARGO_BIN_EXE_lookout")).args(arguments).args(model).output().expect("the program starts")
 }
 
 fn said(arguments: &[&str]) -> String {

@@ -318,11 +318,11 @@ mod tests {
     fn a_proposal_without_an_object_is_not_asked_for_again_at_once() {
         let (mut background, mut objects) = (BackgroundModel::default(), Objects::default());
         background.update(&frame(0, 40));
-        let mut propose = |objects: &mut Objects, ms| {
+        let propose = |objects: &mut Objects, ms| {
             let asked = objects.propose(&background, &[square(40.0)], &[], |_| true, at(ms));
-            asked
-                .iter()
-                .for_each(|proposal| drop(objects.take(proposal, crop(square(40.0), 0.1), &background, at(ms))));
+            asked.iter().for_each(|proposal| {
+                objects.take(proposal, crop(square(40.0), 0.1), &background, at(ms));
+            });
             asked.len()
         };
         let asked: Vec<usize> = [0, 200, 1000, 2000].map(|ms| propose(&mut objects, ms)).to_vec();

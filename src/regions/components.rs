@@ -46,9 +46,10 @@ fn at_gap(mask: &[bool], columns: usize, gap: usize) -> Vec<UnitBox> {
             (x0, y0, x1, y1, cells) = (x0.min(x), y0.min(y), x1.max(x), y1.max(y), cells + 1);
             for near_y in y.saturating_sub(gap + 1)..(y + gap + 2).min(rows) {
                 let row = near_y * columns;
-                for near in row + x.saturating_sub(gap + 1)..row + (x + gap + 2).min(columns) {
-                    if std::mem::take(&mut open[near]) {
-                        stack.push(near);
+                let first = row + x.saturating_sub(gap + 1);
+                for (offset, cell) in open[first..row + (x + gap + 2).min(columns)].iter_mut().enumerate() {
+                    if std::mem::take(cell) {
+                        stack.push(first + offset);
                     }
                 }
             }

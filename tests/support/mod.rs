@@ -9,8 +9,10 @@ pub mod proxy;
 pub mod repository;
 pub mod rtsp;
 
-/// The model of rendered streets, `models/demo`: the answer that each rendered scene of the tests should get is known of it.
+/// The model of rendered streets: the answer that each rendered scene of the tests should get is known of it.
+pub const RENDERED_MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/demo");
+
+/// [`RENDERED_MODEL`], opened.
 pub fn rendered_model() -> lookout::clip::Model {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo");
-    lookout::clip::Model::open(&folder).expect("the model of rendered streets opens")
+    lookout::clip::Model::open(std::path::Path::new(RENDERED_MODEL)).expect("the model of rendered streets opens")
 }
