@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use lookout::capture::open_offline;
 use lookout::capture::source::Shape;
-use lookout::clip::{ImageEncoder, Model};
+use lookout::clip::ImageEncoder;
 use lookout::config::settings::{Rotation, Source};
 use lookout::eval::events::{Told, Verdict, judge};
 use lookout::eval::{Target, Timeline, Truth};
