@@ -12,7 +12,8 @@ use crate::prompts::calibration::logit;
 /// Boxes of one prompt with a higher IoU are one detection.
 const NMS_IOU: f32 = 0.5;
 /// Of two boxes of one prompt, the weaker is a repetition too if the smaller lies within the larger by more than this share of
-/// itself: box regression on a crop that shows half of a vehicle gives that half.
+/// itself: box regression on a crop that shows half of a vehicle gives that half. On the campus road the rule costs 3 points of
+/// AP50 (65.6 and 68.4 %) and leaves 2 false events instead of 6.
 const CONTAINED: f32 = 0.85;
 
 impl Watch {

@@ -68,7 +68,8 @@ impl Regions {
         let now = scene.frame.captured;
         self.background.update(scene.frame);
         let first = !looks.complete();
-        let swept = self.sweep(scene, looks, if first { limit } else { SWEPT.min(limit) })?;
+        // Half of a tight limit is left for crops, so that a slow device finds what it has swept so far.
+        let swept = self.sweep(scene, looks, if first { limit.div_ceil(2) } else { SWEPT.min(limit) })?;
         let (mask, columns) = self.background.mask();
         let found = components(mask, columns);
         let wanted = |object: &Object| is_wanted(scene, object);
@@ -76,7 +77,8 @@ impl Regions {
         let mut objects = std::mem::take(&mut self.objects);
         let mut proposals = objects.propose(&self.background, &found, &candidates, wanted, now);
         self.objects = objects;
-        let budget = if first || self.catches_up { FIRST_PASSES } else { PASSES - SWEPT }.min(limit).max(1);
+        let budget = if first || self.catches_up { FIRST_PASSES } else { PASSES - SWEPT };
+        let budget = budget.min(limit.saturating_sub(swept)).max(1);
         let left = proposals.split_off(proposals.len().min(budget));
         self.catches_up = first;
         if first {
