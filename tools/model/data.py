@@ -10,6 +10,8 @@ from torch.nn import functional as F
 import lexicon
 from tower import SIZE
 
+# Sources of crops whose terms let a model trained on them be shipped with any product: CC BY, MIT, this project's own renderings.
+PERMISSIVE = ("MachineLearning2020/", "Gautam001601/", "hasanrza888/", "akdiscord1234/", "faridmaulana10/", "KomaHomu/", "llsrwsaint225/", "rendered")
 VEHICLES = {"car", "van", "truck", "bus", "vehicle", "minibus", "ambulance"}
 COMPLETE = {"traffic-vn", "people-infrared", "vehicles", "highway", "railway", "photos", "rendered"}  # every object has its box
 
@@ -44,12 +46,13 @@ def measured_colour(pixels, label, box):
 
 
 class Part:
-    """One file of pictures with their rows."""
+    """One file of pictures with their rows; with `permissive` only those of sources that allow any use."""
 
-    def __init__(self, folder: Path, name: str, split: str):
+    def __init__(self, folder: Path, name: str, split: str, permissive: bool = False):
         rows = [line.rstrip("\n").split("\t") for line in (folder / f"{name}.tsv").open()]
         pixels = np.load(folder / f"{name}.npy", mmap_mode="r")
-        chosen = [i for i, row in enumerate(rows) if row[0] == split]
+        free = lambda row: row[2].startswith("CC BY") if name in ("windows", "pseudo") else row[1].startswith(PERMISSIVE)
+        chosen = [i for i, row in enumerate(rows) if row[0] == split and (not permissive or free(row))]
         rows = [rows[i] for i in chosen]
         self.pixels = pixels[chosen]
         if name in ("windows", "pseudo"):
@@ -82,9 +85,75 @@ class Part:
         return np.cumsum(weights / weights.sum())
 
 
-def cut(pixels, boxes, boxed, rng, loose, away=0.0):
+NEGATIVE_SETS = {"traffic-vn", "vehicles", "highway", "photos"}  # objects of every kind have boxes: what has none is background
+FEW_CLASSES = {"people-infrared", "railway"}  # people alone have boxes: the rest is rarely an object
+CENTRAL = 0.3  # share of an object's side, to each side of its middle, in which patches stand for it
+SMALLEST_IN_TILE, LARGEST_IN_TILE = 0.1, 1.15  # longer side of an object that tiles of that size are to find
+
+
+class Scenes:
+    """Squares of photos with the boxes of all objects in them."""
+
+    def __init__(self, folder: Path, names, split: str, permissive: bool = False):
+        self.boxes, self.sets, pixels = [], [], []
+        for name in names:
+            rows = [line.rstrip("\n").split("\t") for line in (folder / f"{name}.tsv").open()]
+            chosen = [i for i, row in enumerate(rows) if row[0] == split and (not permissive or row[2].startswith("CC BY"))]
+            pixels.append(np.load(folder / f"{name}.npy", mmap_mode="r")[chosen])
+            self.sets += [rows[i][1] for i in chosen]
+            for i in chosen:
+                objects = [o.split(" ") for o in rows[i][3].split(";") if o]
+                objects = [o for o in objects if not (rows[i][1] == "railway" and o[0] == "-")]  # the rails
+                self.boxes.append([(lexicon.RENAMED.get(o[0].replace("_", " "), o[0].replace("_", " ")), *map(float, o[1:])) for o in objects])
+        self.pixels = np.concatenate(pixels)
+        count = {s: self.sets.count(s) for s in set(self.sets)}
+        weights = np.array([count[s] ** -0.5 * (2.0 if s in ("flickr-pseudo", "traffic-vn") else 0.5 if s == "railway" else 1.0) for s in self.sets])
+        self.chances = np.cumsum(weights / weights.sum())
+
+    def draw(self, count, rng):
+        """Pictures (count, 3, SIZE, SIZE) in 0..1 and, for each, its set and boxes."""
+        at = np.sort(np.searchsorted(self.chances, rng.uniform(0, 1 - 1e-9, count)))
+        side = rng.uniform(0.72, 1.0, count)
+        middle = 0.5 + rng.uniform(-0.5, 0.5, (count, 2)) * (1 - side)[:, None]
+        flip = np.where(rng.uniform(size=count) < 0.5, -1.0, 1.0)
+        theta = np.zeros((count, 2, 3), np.float32)
+        theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = side * flip, side, 2 * middle - 1
+        source = torch.from_numpy(np.ascontiguousarray(self.pixels[at])).permute(0, 3, 1, 2).float() / 255
+        grid = F.affine_grid(torch.from_numpy(theta), (count, 3, SIZE, SIZE), align_corners=False)
+        crops = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        boxes = []
+        for n, i in enumerate(at):
+            moved = []
+            for label, *box in self.boxes[i]:
+                x0, y0, x1, y1 = ((v - middle[n, k % 2]) / side[n] + 0.5 for k, v in enumerate(box))
+                moved.append((label, *((1 - x1, y0, 1 - x0, y1) if flip[n] < 0 else (x0, y0, x1, y1))))
+            boxes.append((self.sets[i], moved))
+        return crops, boxes
+
+
+def patch_targets(where, boxes, cells):
+    """What the patches at `cells` (P, 2) stand for: index of a box or -1 (P,), and the weight (P,) of being no object: 0 where that is not known."""
+    owner, weight = np.full(len(cells), -1), np.full(len(cells), 1.0 if where in NEGATIVE_SETS else 0.3 if where in FEW_CLASSES else 0.0)
+    sizes = np.full(len(cells), np.inf)
+    for i, (label, x0, y0, x1, y1) in enumerate(boxes):
+        w, h, cx, cy = x1 - x0, y1 - y0, (x0 + x1) / 2, (y0 + y1) / 2
+        inside = (cells[:, 0] > x0) & (cells[:, 0] < x1) & (cells[:, 1] > y0) & (cells[:, 1] < y1)
+        weight[inside] = 0.0
+        seen = max(min(x1, 1) - max(x0, 0), 0) * max(min(y1, 1) - max(y0, 0), 0) / max(w * h, 1e-9)
+        if label == "-" or not SMALLEST_IN_TILE <= max(w, h) <= LARGEST_IN_TILE or seen < 0.6:
+            continue
+        distance = np.maximum(np.abs(cells[:, 0] - cx) / w, np.abs(cells[:, 1] - cy) / h)
+        central = inside & (distance < CENTRAL)
+        central[np.argmin((cells[:, 0] - cx) ** 2 + (cells[:, 1] - cy) ** 2)] = True
+        mine = central & (w * h < sizes)
+        owner[mine], sizes[mine], weight[mine] = i, w * h, 0.0
+    return owner, weight
+
+
+def cut(pixels, boxes, boxed, rng, loose, away=0.0, parts=0.0):
     """Random squares of (N, S, S, 3) uint8 as (N, 3, SIZE, SIZE) in 0..1, boxes (N, 4) in fractions of them, and which show their
-    object off their middle on purpose. `loose` is the range of the square's side, in sides of the picture."""
+    object off their middle or a part of it on purpose. `loose` is the range of the square's side, in sides of the picture; `away` and `parts` are the
+    shares of boxed pictures cut off the middle, and inside the object."""
     n = len(pixels)
     scale = rng.uniform(*loose, n)
     middle = np.where(boxed[:, None], (boxes[:, :2] + boxes[:, 2:]) / 2, 0.5)
@@ -93,6 +162,11 @@ def cut(pixels, boxes, boxed, rng, loose, away=0.0):
     angle = rng.uniform(0, 2 * np.pi, n)
     shift[off] = 0.55 * np.stack([np.cos(angle), np.sin(angle)], 1)[off]
     scale[off] = np.minimum(scale[off], 0.7)
+    inside = boxed & ~off & (rng.uniform(size=n) < parts)  # a square of 0.3 to 0.6 of the longer side, somewhere in the box
+    extent = boxes[:, 2:] - boxes[:, :2]
+    scale[inside] = (rng.uniform(0.3, 0.6, n) * extent.max(1))[inside]
+    spot = boxes[:, :2] + extent * rng.uniform(0.15, 0.85, (n, 2))
+    shift[inside] = ((spot - middle) / scale[:, None])[inside]
     stretch = np.exp(rng.normal(0, 0.05, n))
     sides = np.stack([scale * stretch, scale / stretch], 1)
     middle = middle + shift * sides
@@ -109,7 +183,7 @@ def cut(pixels, boxes, boxed, rng, loose, away=0.0):
     high = (boxes[:, 2:] - middle) / sides + 0.5
     back = flip < 0
     low[back, 0], high[back, 0] = 1 - high[back, 0], 1 - low[back, 0]
-    return crops, torch.from_numpy(np.concatenate([low, high], 1).astype(np.float32)), off
+    return crops, torch.from_numpy(np.concatenate([low, high], 1).astype(np.float32)), off | inside
 
 
 def weather(crops, rng):

@@ -43,6 +43,7 @@ input = "pixel_values"
 output = "image_embeds"
 patches = "patch_embeds"
 boxes = "boxes"
+proposals = "proposals"
 precision = "f32"
 
 [text]
@@ -64,8 +65,9 @@ class Vision(nn.Module):
         self.tower = tower
 
     def forward(self, pixel_values):
-        image, patches, box = self.tower(pixel_values)
-        return F.normalize(image, dim=-1), F.normalize(patches, dim=-1), torch.cat([box[:, :4], box[:, 4:].sigmoid()], 1)
+        image, patches, box, proposals = self.tower(pixel_values)
+        box, proposals = (torch.cat([b[..., :4], b[..., 4:].sigmoid()], -1) for b in (box, proposals))
+        return F.normalize(image, dim=-1), F.normalize(patches, dim=-1), box, proposals
 
 
 class Words(nn.Module):
@@ -107,7 +109,7 @@ def export(image: Path, text: Path, out: Path, name: str, licence: str, notice: 
     picture = torch.rand(2, 3, SIZE, SIZE) * 2 - 1
     ids = pad(tokens(tokenizer, ["a blue bicycle", "a photo of a pedestrian in a red jacket"]))
     jobs = {
-        "vision.onnx": (Vision(tower), picture, "pixel_values", ["image_embeds", "patch_embeds", "boxes"], {0: "batch"}),
+        "vision.onnx": (Vision(tower), picture, "pixel_values", ["image_embeds", "patch_embeds", "boxes", "proposals"], {0: "batch"}),
         "text.onnx": (Words(words), ids, "input_ids", ["text_embeds"], {0: "batch", 1: "tokens"}),
     }
     for file, (part, example, given, got, axes) in jobs.items():

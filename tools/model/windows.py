@@ -3,6 +3,8 @@
 `python windows.py SOURCES OUT` reads the data sets listed in `SETS` below SOURCES and writes
 - OUT/windows.npy: (N, 112, 112, 3) uint8
 - OUT/windows.tsv: a row each: split, set, terms, label, box of the object in the window (x0 y0 x1 y1, 0..1), other labels in view.
+- OUT/scenes.npy: (N, 128, 128, 3) uint8, squares of any size and place, of the sets in which every object has its box
+- OUT/scenes.tsv: a row each: split, set, terms, the boxes of all objects that reach into the square ("label x0 y0 x1 y1;...", not clipped).
 
 A window's side is 1.7 times the longer side of its object, so that training can cut a smaller square that is off-centre.
 Background windows overlap no box by more than a fiftieth of their area. A twelfth of the photos is kept for tests.
@@ -12,6 +14,7 @@ import argparse
 import csv
 import hashlib
 import json
+import math
 import random
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -19,9 +22,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SIDE = 112
+SIDE, SCENE = 112, 128
 ROOM = 1.7  # side of the window in longer sides of the object
 SMALLEST = 14  # longer side of an object, pixels
+SCENES = 3000  # of a set
 
 
 def yolo(folder, names, labels="labels", images="images"):
@@ -91,10 +95,10 @@ RENAMED = {"motorbike": "motorcycle", "bicycles": "bicycle", "buses": "bus", "mo
            "tv": "television", "cell phone": "phone", "couch": "sofa", "potted plant": "potted plant", "dining table": "table",
            "sports ball": "ball", "undeflect": "person", "deflection": "person"}
 
-# Name, terms, whether every object in it has its box (so that the rest is background), windows at most, reader.
+# Name, terms, whether every object in it has its box (so that the rest is background), windows of one label at most, reader.
 SETS = [
     # Its "motorbike" are people on foot, as looking at them shows.
-    ("traffic-vn", "CC BY 4.0", True, 12000, lambda s: yolo(s / "DoanBuiHoaHop/Data", ["bicycle", "bus", "car", "person", "person", "truck"])),
+    ("traffic-vn", "CC BY 4.0", True, 6000, lambda s: yolo(s / "DoanBuiHoaHop/Data", ["bicycle", "bus", "car", "person", "person", "truck"])),
     ("streets", "CC BY 4.0", False, 4000, lambda s: yolo(s / "Yasmine-Khaled/Data", ["bicycle", "bus", "crosswalk", "fire hydrant", "motorcycle", "traffic light", "vehicle"], "", "")),
     ("people-streets", "research", False, 3000, lambda s: voc(s / "LS-chen/Annotations", s / "LS-chen/JPEGImages")),
     ("people-infrared", "CC BY 4.0", True, 3500, lambda s: yolo(s / "Rohith3330/person-1", ["person"])),
@@ -153,10 +157,43 @@ def windows(picture, boxes, complete, rng):
                 yield cut(cx, cy, side), "background", [0, 0, 0, 0], []
 
 
+def scenes(picture, boxes, count, rng):
+    """(pixels, boxes in it) of squares of one photo, as tiles of a frame show objects: anywhere and of any size."""
+    image = Image.open(picture).convert("RGB")
+    width, height = image.size
+    objects = [(RENAMED.get(label, label), x0 * width, y0 * height, x1 * width, y1 * height) for label, x0, y0, x1, y1 in boxes]
+    for _ in range(count):
+        shown = rng.choice(objects) if objects and rng.random() < 0.85 else None
+        if shown:
+            side = max(shown[3] - shown[1], shown[4] - shown[2]) / math.exp(rng.uniform(math.log(0.12), 0))
+            cx, cy = ((shown[i] + shown[i + 2]) / 2 + rng.uniform(-0.45, 0.45) * side for i in (1, 2))
+        else:
+            side = min(width, height) * rng.uniform(0.1, 1)
+            cx, cy = rng.uniform(0, width), rng.uniform(0, height)
+        side = min(max(side, 40), width, height)
+        cx, cy = min(max(cx, side / 2), width - side / 2), min(max(cy, side / 2), height - side / 2)
+        corners = [round(v) for v in (cx - side / 2, cy - side / 2, cx + side / 2, cy + side / 2)]
+        inside = []
+        for label, *box in objects:
+            x0, y0, x1, y1 = ((v - c) / side + 0.5 for v, c in zip(box, (cx, cy, cx, cy)))
+            if min(x1, 1) > max(x0, 0) and min(y1, 1) > max(y0, 0):
+                inside.append((label, x0, y0, x1, y1))
+        yield np.asarray(image.crop(corners).resize((SCENE, SCENE), Image.BICUBIC, reducing_gap=2.0)), inside
+
+
+def written(boxes):
+    return ";".join(" ".join([label.replace(" ", "_") or "-", *(f"{v:.4f}" for v in box)]) for label, *box in boxes)
+
+
+def save(out, name, rows, pixels):
+    np.save(out / f"{name}.npy", np.stack(pixels))
+    (out / f"{name}.tsv").write_text("\n".join("\t".join(row) for row in rows) + "\n")
+
+
 def run(sources, out):
     out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(5)
-    rows, pixels = [], []
+    rows, pixels, scene_rows, scene_pixels = [], [], [], []
     for name, terms, complete, most, read in SETS:
         try:
             found = list(read(sources))
@@ -165,23 +202,29 @@ def run(sources, out):
             continue
         rng.shuffle(found)
         count, by_label = 0, {}
+        each = math.ceil(SCENES / max(len(found), 1)) if complete else 0
         for picture, boxes in found:
-            if count >= most:
-                break
             split = "test" if int(hashlib.sha1(picture.name.encode()).hexdigest(), 16) % 12 == 0 else "train"
             try:
                 cut = list(windows(picture, boxes, complete, rng))
             except OSError:
                 continue
+            if each and rng.random() < SCENES / (each * len(found)):
+                for crop, inside in scenes(picture, boxes, each, rng):
+                    scene_rows.append([split, name, terms, written(inside)])
+                    scene_pixels.append(crop)
             rng.shuffle(cut)
+            cut.sort(key=lambda window: by_label.get(window[1], 0))  # a photo has room for few, so rare labels go first
             for crop, label, box, others in cut[:14]:
+                if by_label.get(label, 0) >= most:
+                    continue
                 rows.append([split, name, terms, label, " ".join(f"{v:.4f}" for v in box), ",".join(others)])
                 pixels.append(crop)
                 by_label[label] = by_label.get(label, 0) + 1
                 count += 1
         print(name, len(found), "photos", count, "windows", dict(sorted(by_label.items(), key=lambda i: -i[1])[:8]), flush=True)
-    np.save(out / "windows.npy", np.stack(pixels))
-    (out / "windows.tsv").write_text("\n".join("\t".join(row) for row in rows) + "\n")
+    save(out, "windows", rows, pixels)
+    save(out, "scenes", scene_rows, scene_pixels)
 
 
 if __name__ == "__main__":
