@@ -107,7 +107,7 @@ mkdir -p "$(dirname "$out")"
 # Benchmark
 
 Detection, tracking and events on real footage that was never trained on (but for the 31 photos, as their row says), at default settings and $fps analysed frames per second.
-Written by \`$command\`; [evaluate.md](evaluate.md) says what the columns mean.
+Written by \`$command\`; [measurements.md](design/measurements.md) says what the columns mean.
 
 | | |
 |---|---|

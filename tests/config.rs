@@ -165,7 +165,8 @@ fn a_password_can_come_from_a_credential() {
 
 #[test]
 fn the_examples_for_brokers_are_valid() {
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fleet.md")).expect("readable");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide/fleet.md");
+    let page = std::fs::read_to_string(file).expect("readable");
     let examples: Vec<&str> =
         page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|e| e.0).collect();
     let ours: Vec<&&str> = examples.iter().filter(|example| example.contains("[mqtt]")).collect();
@@ -178,7 +179,7 @@ fn the_examples_for_brokers_are_valid() {
         let camera = "[[camera]]\nname = \"a\"\nsource = \"demo://\"\n[[camera.prompt]]\nphrases = \"a dog\"\n";
         // What stands as a comment is meant to be taken.
         let text = format!("{}{camera}", example.replace("\n# events", "\nevents"));
-        parse(&text, "docs/fleet.md", folder.path(), false).unwrap_or_else(|error| panic!("{error}\n{example}"));
+        parse(&text, "docs/guide/fleet.md", folder.path(), false).unwrap_or_else(|error| panic!("{error}\n{example}"));
     }
 }
 

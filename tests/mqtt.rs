@@ -71,7 +71,7 @@ fn events_come_in_order_and_fit_the_schema() {
     assert_eq!(sequences, (0..100).collect::<Vec<_>>());
     let schema = schema();
     for event in &events {
-        schema.validate(event).expect("fits docs/event.schema.json");
+        schema.validate(event).expect("fits docs/reference/event.schema.json");
         assert_eq!(event["historical"], false);
     }
     assert!(device.publisher.finish(DEADLINE));

@@ -19,7 +19,7 @@ fn payloads_are_pinned_by_golden_files() {
     {
         let json = EventMessage::new(&name("hof"), &event(kind, sequence)).to_json();
         let value = golden(file, &json);
-        schema.validate(&value).expect("fits docs/event.schema.json");
+        schema.validate(&value).expect("fits docs/reference/event.schema.json");
         let read: EventMessage = serde_json::from_slice(&json).expect("reads what it wrote");
         assert_eq!(read.to_json(), json, "an event survives the store unchanged");
     }
@@ -33,7 +33,7 @@ fn payloads_are_pinned_by_golden_files() {
     let mut related = event(EventKind::New, 0);
     related.evidence.related = Some(beside);
     let json = EventMessage::new(&name("hof"), &related).to_json();
-    schema.validate(&golden("event_related", &json)).expect("fits docs/event.schema.json");
+    schema.validate(&golden("event_related", &json)).expect("fits docs/reference/event.schema.json");
     let read: EventMessage = serde_json::from_slice(&json).expect("reads what it wrote");
     assert_eq!(read.to_json(), json, "an event survives the store unchanged");
     let camera =

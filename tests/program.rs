@@ -36,7 +36,7 @@ fn the_street_is_told_over_mqtt_and_a_signal_ends_it_cleanly() {
         topic == "lookout/hof/street/events" && String::from_utf8_lossy(payload).contains("\"pedestrian\"")
     });
     let event: Value = serde_json::from_slice(&event).expect("JSON");
-    let schema: Value = serde_json::from_str(include_str!("../docs/event.schema.json")).expect("JSON");
+    let schema: Value = serde_json::from_str(include_str!("../docs/reference/event.schema.json")).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     assert!(validator.is_valid(&event), "{:?} of {event}", validator.iter_errors(&event).next().map(|e| e.to_string()));
     assert_eq!((&event["type"], &event["device"]), (&Value::from("new"), &Value::from("hof")));

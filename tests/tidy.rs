@@ -38,6 +38,7 @@ const TOP: &[&str] = &[
     "LICENSE-APACHE",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "deny.toml",
     "benches",
     "docs",
     "scripts",

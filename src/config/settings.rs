@@ -179,7 +179,7 @@ pub struct TopicSettings {
 /// How an event's message is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventForm {
-    /// As `docs/event.schema.json` says.
+    /// As `docs/reference/event.schema.json` says.
     Plain,
     /// That as `values`, beside its time as `ts`: ThingsBoard's telemetry.
     ThingsBoard,

@@ -105,7 +105,7 @@ fn system_roots() -> Result<Vec<u8>, MqttError> {
     let path = found.ok_or_else(|| MqttError::File {
         what: "the system's certificates",
         path: PathBuf::from(SYSTEM_ROOTS[0]),
-        reason: "there is none; install ca-certificates or name an authority in `mqtt.tls.ca`".to_owned(),
+        reason: "there is none; install ca-certificates or name an authority in `mqtt.ca`".to_owned(),
     })?;
     read("the system's certificates", &path)
 }

@@ -48,7 +48,10 @@ pub enum MqttError {
         reason: String,
     },
     /// No common ground in TLS.
-    #[error("TLS with the broker at {broker} failed: {reason}; check `mqtt.tls` (authority, client certificate, host)")]
+    #[error(
+        "TLS with the broker at {broker} failed: {reason}; check `mqtt.ca`, `mqtt.client_cert` and the host in \
+         `mqtt.url`"
+    )]
     Tls {
         /// Where.
         broker: String,

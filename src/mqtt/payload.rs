@@ -1,4 +1,4 @@
-//! Payloads: the wire types, pinned by golden files in `tests/fixtures` and by `docs/event.schema.json`.
+//! Payloads: the wire types, pinned by golden files in `tests/fixtures` and by `docs/reference/event.schema.json`.
 
 use std::collections::BTreeMap;
 

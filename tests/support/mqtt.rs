@@ -88,7 +88,7 @@ pub fn event(kind: EventKind, sequence: u32) -> Event {
 }
 
 pub fn schema() -> jsonschema::Validator {
-    let text = std::fs::read_to_string("docs/event.schema.json").expect("the schema");
+    let text = std::fs::read_to_string("docs/reference/event.schema.json").expect("the schema");
     let schema = serde_json::from_str(&text).expect("the schema is JSON");
     jsonschema::draft202012::meta::validate(&schema).expect("the schema is one");
     jsonschema::validator_for(&schema).expect("the schema compiles")

@@ -25,7 +25,7 @@ pub(super) enum Trouble {
     /// No connection came about.
     #[error(
         "cannot reach {host} for {file}: {problem}. Without a network, give a folder with the files: --mirror DIR \
-         (see docs/models.md)"
+         (see docs/guide/models.md)"
     )]
     Unreachable { host: String, file: String, problem: String },
     /// The server answered, but not with the file.

@@ -105,7 +105,7 @@ fn unit(area: &UnitBox) -> [f64; 4] {
     [area.x0, area.y0, area.x1, area.y1].map(|edge| round(edge.into()))
 }
 
-/// One document for all clips; docs/try.md tells what the keys are.
+/// One document for all clips; docs/reference/formats.md describes the keys.
 pub(in crate::cli) fn json(trial: &Trial, clips: &[Clip]) -> Value {
     json!({
         "camera": trial.camera.name.as_str(),
